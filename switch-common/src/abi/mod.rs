@@ -1,0 +1,28 @@
+//! What the kernel stores: map keys and values, event records, and the names of maps and programs.
+//!
+//! Every type is `repr(C)` without implicit padding and with its size asserted ([`pod`]). Fields that hold addresses are
+//! byte arrays in wire order. Changing any type here means raising [`SCHEMA`].
+
+pub mod addr;
+pub mod counters;
+pub mod domain;
+pub mod event;
+pub mod fdb;
+pub mod names;
+pub mod pod;
+pub mod port;
+pub mod punt;
+
+/// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
+pub const SCHEMA: u32 = 1;
+
+/// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
+pub const MAX_PORTS: u32 = 65_536;
+/// Slots number the ports of one switch densely (counters and learned-MAC accounts are kept by slot).
+pub const MAX_SLOTS: u32 = 4_096;
+/// Bridge domains of one switch; domain 0 is never used.
+pub const MAX_DOMAINS: u32 = 4_096;
+/// FDB entries of one switch.
+pub const MAX_FDB_ENTRIES: u32 = 65_536;
+/// Flood-list entries of one switch, over all domains.
+pub const MAX_FLOOD_ENTRIES: u32 = 16_384;

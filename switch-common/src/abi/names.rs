@@ -1,0 +1,55 @@
+//! Names of maps and programs: the loader, the programs and the tests take them from here.
+
+/// Entry program of every port (tcx ingress).
+pub const PROG_PORT_INGRESS: &str = "port_ingress";
+/// Copies a frame to the ports of a domain; tail-called.
+pub const PROG_FLOOD: &str = "flood";
+/// Goes on with a long flood at the far end of the relay pair (tcx ingress).
+pub const PROG_FLOOD_RESUME: &str = "flood_resume";
+
+/// All programs.
+pub const PROGRAMS: [&str; 3] = [PROG_PORT_INGRESS, PROG_FLOOD, PROG_FLOOD_RESUME];
+
+/// Ports by interface index: `u32` to `PortConfig`.
+pub const MAP_PORTS: &str = "PORTS";
+/// Domains by number: `u32` to `DomainConfig`.
+pub const MAP_DOMAINS: &str = "DOMAINS";
+/// Forwarding database: `FdbKey` to `FdbEntry`.
+pub const MAP_FDB: &str = "FDB";
+/// Flood lists: `FloodKey` to `PortId`.
+pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
+/// Learned-MAC accounts by slot: `u32` to `PortState`; memory-mapped by the control plane.
+pub const MAP_PORT_STATE: &str = "PORT_STATE";
+/// Traffic counters by slot, one record a CPU: `u32` to `PortCounters`.
+pub const MAP_PORT_COUNTERS: &str = "PORT_COUNTERS";
+/// Drop counters by `drop_index`: `u32` to `u64`.
+pub const MAP_DROPS: &str = "DROPS";
+/// The switch's own interfaces: one `SwitchConfig`.
+pub const MAP_SWITCH: &str = "SWITCH";
+/// Event ring.
+pub const MAP_EVENTS: &str = "EVENTS";
+/// Rate limit of events, by reason and CPU: `u32` to `EventGate`.
+pub const MAP_EVENT_GATES: &str = "EVENT_GATES";
+/// Verdict of the last frame on each CPU: one `u64`.
+pub const MAP_LAST_VERDICT: &str = "LAST_VERDICT";
+/// Tail-call targets.
+pub const MAP_JUMPS: &str = "JUMPS";
+
+/// All maps.
+pub const MAPS: [&str; 12] = [
+    MAP_PORTS,
+    MAP_DOMAINS,
+    MAP_FDB,
+    MAP_FLOOD_LIST,
+    MAP_PORT_STATE,
+    MAP_PORT_COUNTERS,
+    MAP_DROPS,
+    MAP_SWITCH,
+    MAP_EVENTS,
+    MAP_EVENT_GATES,
+    MAP_LAST_VERDICT,
+    MAP_JUMPS,
+];
+
+/// Position of [`PROG_FLOOD`] in [`MAP_JUMPS`].
+pub const JUMP_FLOOD: u32 = 0;

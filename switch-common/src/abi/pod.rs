@@ -1,0 +1,42 @@
+//! The one place with `unsafe`: marks ABI types as plain old data.
+//!
+//! Proof: the macro accepts a type only if its size equals the size written beside it *and* the sum of its fields'
+//! sizes, so there is no padding; the types hold integers and byte arrays only, for which every bit pattern is valid.
+#![allow(unsafe_code, reason = "aya::Pod is an unsafe trait; the proof stands above")]
+
+/// Asserts the size and the absence of padding of an ABI type and marks it as plain old data for aya.
+macro_rules! pod {
+    ($ty:ty, $size:literal, [$($field:ty),* $(,)?]) => {
+        const _: () = {
+            assert!(core::mem::size_of::<$ty>() == $size, "the ABI size changed");
+            assert!(0 $(+ core::mem::size_of::<$field>())* == $size, "the ABI type has padding");
+        };
+        // SAFETY: no padding (asserted above), integers and byte arrays only.
+        #[cfg(feature = "user")]
+        unsafe impl aya::Pod for $ty {}
+    };
+}
+
+use crate::abi::{
+    addr::{DomainId, MacAddr, PortId, Slot},
+    counters::PortCounters,
+    domain::{DomainConfig, FloodKey},
+    event::{DropEvent, EventGate},
+    fdb::{FdbEntry, FdbKey},
+    port::{PortConfig, PortState, SwitchConfig},
+};
+
+pod!(MacAddr, 6, [[u8; 6]]);
+pod!(PortId, 4, [u32]);
+pod!(DomainId, 2, [u16]);
+pod!(Slot, 2, [u16]);
+pod!(FdbKey, 8, [DomainId, MacAddr]);
+pod!(FdbEntry, 16, [PortId, u32, u64]);
+pod!(PortConfig, 32, [u32, DomainId, Slot, MacAddr, [u8; 2], u32, u32, [u8; 8]]);
+pod!(PortState, 8, [u32, u32]);
+pod!(SwitchConfig, 16, [PortId, PortId, [u8; 8]]);
+pod!(DomainConfig, 16, [u64, u32, u32]);
+pod!(FloodKey, 8, [u32, u32]);
+pod!(PortCounters, 32, [u64, u64, u64, u64]);
+pod!(EventGate, 16, [u64, u64]);
+pod!(DropEvent, 96, [u64, u64, PortId, u32, u32, u32, [u8; 64]]);

@@ -1,0 +1,160 @@
+//! What the datapath knows of a port, and of the switch as a whole.
+
+use crate::abi::addr::{DomainId, MacAddr, PortId, Slot};
+
+/// Per-port switches, as `wye port set` names them. A set of bits; the absent bit is "off".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct PortFlags(u32);
+
+impl PortFlags {
+    /// The port's configuration is complete: until then it forwards nothing and receives nothing.
+    pub const READY: Self = Self(1);
+    /// Source MACs are learned.
+    pub const LEARNING: Self = Self(1 << 1);
+    /// Unknown unicast is flooded to the port.
+    pub const FLOOD: Self = Self(1 << 2);
+    /// Broadcast is flooded to the port.
+    pub const BCAST_FLOOD: Self = Self(1 << 3);
+    /// Multicast is flooded to the port.
+    pub const MCAST_FLOOD: Self = Self(1 << 4);
+    /// No frames to or from other isolated ports.
+    pub const ISOLATED: Self = Self(1 << 5);
+    /// Frames may leave through the port that they came in on.
+    pub const HAIRPIN: Self = Self(1 << 6);
+    /// An existing interface of the host: delivered by plain redirect, and the host keeps its own traffic.
+    pub const UPLINK: Self = Self(1 << 7);
+
+    /// What a new port has until somebody says otherwise, as with a Linux bridge port.
+    pub const DEFAULT: Self =
+        Self(Self::LEARNING.0 | Self::FLOOD.0 | Self::BCAST_FLOOD.0 | Self::MCAST_FLOOD.0);
+
+    /// No flag at all.
+    pub const NONE: Self = Self(0);
+
+    /// Whether all flags of `other` are set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With the flags of `other` set or cleared.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with(self, other: Self, on: bool) -> Self {
+        if on { Self(self.0 | other.0) } else { Self(self.0 & !other.0) }
+    }
+}
+
+/// The datapath's record of a port: half a cache line, read once for the ingress and once for the egress port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct PortConfig {
+    flags: u32,
+    domain: DomainId,
+    slot: Slot,
+    mac: MacAddr,
+    reserved: [u8; 2],
+    mtu: u32,
+    max_macs: u32,
+    reserved_tail: [u8; 8],
+}
+
+impl PortConfig {
+    /// A port of `domain` with the own address `mac` and the largest L3 packet `mtu` bytes; `max_macs` 0 is "no cap".
+    #[must_use]
+    pub const fn new(domain: DomainId, slot: Slot, mac: MacAddr, mtu: u32, max_macs: u32, flags: PortFlags) -> Self {
+        Self { flags: flags.0, domain, slot, mac, reserved: [0; 2], mtu, max_macs, reserved_tail: [0; 8] }
+    }
+
+    /// The port's switches.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flags(&self) -> PortFlags {
+        PortFlags(self.flags)
+    }
+
+    /// The domain that the port belongs to.
+    #[must_use]
+    #[inline(always)]
+    pub const fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    /// The port's dense number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The address of the interface behind the port: it needs no learning and counts against no cap.
+    #[must_use]
+    #[inline(always)]
+    pub const fn mac(&self) -> MacAddr {
+        self.mac
+    }
+
+    /// Largest L3 packet in bytes that the port takes.
+    #[must_use]
+    #[inline(always)]
+    pub const fn mtu(&self) -> u32 {
+        self.mtu
+    }
+
+    /// Most MACs that may be learned at the port; 0 is "no cap".
+    #[must_use]
+    #[inline(always)]
+    pub const fn max_macs(&self) -> u32 {
+        self.max_macs
+    }
+
+    /// The same port with other switches.
+    #[must_use]
+    pub const fn with_flags(mut self, flags: PortFlags) -> Self {
+        self.flags = flags.0;
+        self
+    }
+}
+
+/// What the datapath counts about a port for its own decisions; shared memory with the control plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct PortState {
+    /// MACs learned at the port.
+    pub learned: u32,
+    /// Source MACs that were forwarded but not learned because the FDB was full.
+    pub not_learned: u32,
+}
+
+/// Interfaces that belong to the switch itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SwitchConfig {
+    cpu_port: PortId,
+    flood_relay: PortId,
+    reserved: [u8; 8],
+}
+
+impl SwitchConfig {
+    /// `cpu_port` is the TAP to the slow path, `flood_relay` the near end of the pair that long floods take between chunks.
+    #[must_use]
+    pub const fn new(cpu_port: PortId, flood_relay: PortId) -> Self {
+        Self { cpu_port, flood_relay, reserved: [0; 8] }
+    }
+
+    /// The TAP that punted frames go to; 0 where there is none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn cpu_port(&self) -> PortId {
+        self.cpu_port
+    }
+
+    /// The near end of the relay pair; 0 where there is none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flood_relay(&self) -> PortId {
+        self.flood_relay
+    }
+}

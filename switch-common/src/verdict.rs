@@ -1,0 +1,219 @@
+//! What becomes of a frame, and why.
+
+use crate::abi::addr::PortId;
+
+/// Numbers, texts and names of an enum of reasons in one table; numbers are never reused.
+macro_rules! reasons {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $code:literal, $word:literal, $text:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $(#[doc = $text] $variant = $code,)* }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Reads a number back.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The stable word that counters, events and JSON carry.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// One line for people.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a frame was dropped. One counter a port and reason.
+    DropReason {
+        UnknownPort = 1, "unknown_port", "the interface is no port of this switch";
+        PortNotReady = 2, "port_not_ready", "the port's configuration is not complete yet";
+        ShortFrame = 3, "short_frame", "the frame ends within its Ethernet header or tags";
+        TagStack = 4, "tag_stack", "more VLAN tags than a switch may have to look behind";
+        BadLlcLength = 5, "bad_llc_length", "the 802.3 length is longer than the frame";
+        Ipv4Header = 6, "ipv4_header", "the IPv4 header's version, length or total length is wrong";
+        Ipv6Header = 7, "ipv6_header", "the IPv6 header's version or payload length is wrong";
+        Ipv6Chain = 8, "ipv6_chain", "the IPv6 extension headers are truncated or too many";
+        L4Header = 9, "l4_header", "the frame ends within its L4 header";
+        ArpHeader = 10, "arp_header", "the ARP message is truncated or not for Ethernet and IPv4";
+        SourceMac = 11, "source_mac", "the source MAC is a group address or zero";
+        ReservedGroup = 12, "reserved_group", "the destination is a link-local group that no bridge forwards";
+        MacLimit = 13, "mac_limit", "the port has learned as many MACs as it may";
+        SamePort = 14, "same_port", "the destination is behind the port that the frame came from";
+        Isolated = 15, "isolated", "both ports are isolated";
+        TooBig = 16, "too_big", "the packet is larger than the destination port's MTU";
+        NoFlood = 17, "no_flood", "no port of the domain takes this flood";
+        EgressGone = 18, "egress_gone", "the destination port was removed";
+        FloodCopy = 19, "flood_copy", "the kernel could not make or queue a copy";
+        PuntFailed = 20, "punt_failed", "the frame could not be handed to the slow path";
+        DomainGone = 21, "domain_gone", "the port's network was removed";
+        ChecksumOffload = 22, "checksum_offload", "the frame's checksum or segmentation request is impossible";
+    }
+}
+
+reasons! {
+    /// Why the fast path hands a frame to the slow path.
+    PuntReason {
+        LongHeaderChain = 1, "long_header_chain", "more IPv6 extension headers than the fast path walks";
+    }
+}
+
+/// What kind of flood a frame needs; each kind has its own per-port switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FloodKind {
+    /// Unicast to a MAC that the FDB does not know.
+    UnknownUnicast = 1,
+    /// To all stations.
+    Broadcast = 2,
+    /// To a group.
+    Multicast = 3,
+}
+
+impl FloodKind {
+    /// Reads a number back.
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::UnknownUnicast),
+            2 => Some(Self::Broadcast),
+            3 => Some(Self::Multicast),
+            _ => None,
+        }
+    }
+}
+
+/// The outcome of the pipeline, spelled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To one port.
+    Forward(PortId),
+    /// A copy to each port of the ingress port's domain that takes this kind.
+    Flood(FloodKind),
+    /// To the host's own stack: the frame came in on an uplink and is the host's.
+    ToHost,
+    /// To the slow path.
+    Punt(PuntReason),
+    /// To nobody.
+    Drop(DropReason),
+}
+
+/// The outcome of the pipeline in one register: an enum with a payload would carry unset bytes across calls, which the
+/// kernel's verifier refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Verdict(u64);
+
+impl Verdict {
+    const FORWARD: u64 = 1;
+    const FLOOD: u64 = 2;
+    const TO_HOST: u64 = 3;
+    const PUNT: u64 = 4;
+    const DROP: u64 = 5;
+
+    /// To one port.
+    #[must_use]
+    #[inline(always)]
+    pub const fn forward(port: PortId) -> Self {
+        Self(Self::FORWARD | (port.0 as u64) << 32)
+    }
+
+    /// To all ports of the domain that take this kind.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flood(kind: FloodKind) -> Self {
+        Self(Self::FLOOD | (kind as u64) << 32)
+    }
+
+    /// To the host's own stack.
+    #[must_use]
+    #[inline(always)]
+    pub const fn to_host() -> Self {
+        Self(Self::TO_HOST)
+    }
+
+    /// To the slow path.
+    #[must_use]
+    #[inline(always)]
+    pub const fn punt(reason: PuntReason) -> Self {
+        Self(Self::PUNT | (reason as u64) << 32)
+    }
+
+    /// To nobody.
+    #[must_use]
+    #[inline(always)]
+    pub const fn drop(reason: DropReason) -> Self {
+        Self(Self::DROP | (reason as u64) << 32)
+    }
+
+    /// The number that the kernel program stores for `explain` and the tests.
+    #[must_use]
+    #[inline(always)]
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// Reads a stored number back; `None` where it is no verdict.
+    #[must_use]
+    pub fn from_raw(raw: u64) -> Option<Self> {
+        Self(raw).outcome().map(|_| Self(raw))
+    }
+
+    /// The outcome, spelled out; `None` where the number is no verdict.
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the halves are taken apart as they were put together")]
+    pub fn outcome(self) -> Option<Outcome> {
+        let payload = (self.0 >> 32) as u32;
+        match self.0 & 0xff {
+            Self::FORWARD => Some(Outcome::Forward(PortId(payload))),
+            Self::FLOOD => FloodKind::from_code(payload as u8).map(Outcome::Flood),
+            Self::TO_HOST => Some(Outcome::ToHost),
+            Self::PUNT => PuntReason::from_code(payload as u8).map(Outcome::Punt),
+            Self::DROP => DropReason::from_code(payload as u8).map(Outcome::Drop),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::counters::DROPS_PER_SLOT;
+
+    #[test]
+    fn every_drop_reason_has_a_counter_and_reads_back() {
+        for reason in DropReason::ALL {
+            assert!((*reason as u32) < DROPS_PER_SLOT);
+            assert_eq!(DropReason::from_code(*reason as u8), Some(*reason));
+            assert_eq!(Verdict::drop(*reason).outcome(), Some(Outcome::Drop(*reason)));
+        }
+    }
+
+    #[test]
+    fn names_of_drop_reasons_are_unique() {
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert!(DropReason::ALL[index + 1..].iter().all(|other| other.name() != reason.name()));
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_verdict_are_refused() {
+        for raw in [0, 6, 0xff, Verdict::drop(DropReason::TooBig).raw() | 0xff << 32] {
+            assert_eq!(Verdict::from_raw(raw), None, "{raw:#x}");
+        }
+    }
+}

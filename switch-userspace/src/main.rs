@@ -1,0 +1,3 @@
+//! The `wye` program.
+
+fn main() {}
