@@ -123,9 +123,9 @@ impl PortConfig {
 #[repr(C)]
 pub struct PortState {
     /// MACs learned at the port.
-    pub learned: u32,
+    pub learned: u64,
     /// Source MACs that were forwarded but not learned because the FDB was full.
-    pub not_learned: u32,
+    pub not_learned: u64,
 }
 
 /// Interfaces that belong to the switch itself.

@@ -1,1 +1,11 @@
-//! What happens to a packet.
+//! What happens to a frame: pure functions over [`env`], in the order that [`pipeline`] shows.
+
+pub mod env;
+pub mod flood;
+pub mod forward;
+pub mod guard;
+pub mod headers;
+pub mod learn;
+pub mod parse;
+pub mod pipeline;
+

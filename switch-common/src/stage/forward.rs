@@ -1,0 +1,92 @@
+//! Destination MAC to verdict: one port, a flood, the host, or a drop.
+//!
+//! Enforces: a frame leaves only within its domain, not through the port it came from (unless hairpin), not between
+//! isolated ports, and not into a port whose MTU it exceeds.
+
+use crate::{
+    abi::{
+        addr::PortId,
+        fdb::{FdbEntry, FdbKey},
+        port::{PortConfig, PortFlags},
+    },
+    stage::{
+        env::{Clock, Frame, Tables},
+        headers::Headers,
+    },
+    verdict::{DropReason, FloodKind, Verdict},
+};
+
+/// Decides where a frame goes, and counts it there where it is one port.
+///
+/// # Errors
+/// The reason to drop it.
+#[inline(always)]
+pub fn forward<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, DropReason> {
+    if headers.dst.is_group() {
+        let kind = if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast };
+        return Ok(Verdict::flood(kind));
+    }
+    if port.flags().has(PortFlags::UPLINK) && headers.dst == port.mac() {
+        return Ok(Verdict::to_host());
+    }
+    let Some(entry) = live_entry(headers, port, tables, clock)? else {
+        return Ok(Verdict::flood(FloodKind::UnknownUnicast));
+    };
+    let Some(out) = tables.port(entry.port()) else {
+        return Err(DropReason::EgressGone);
+    };
+    if out.domain() != port.domain() || !out.flags().has(PortFlags::READY) {
+        return Err(DropReason::EgressGone);
+    }
+    if entry.port() == port_id && !port.flags().has(PortFlags::HAIRPIN) {
+        return Err(DropReason::SamePort);
+    }
+    if both_isolated(port, &out) {
+        return Err(DropReason::Isolated);
+    }
+    if exceeds_mtu(frame, headers, &out) {
+        return Err(DropReason::TooBig);
+    }
+    tables.count_tx(out.slot(), frame.len());
+    Ok(Verdict::forward(entry.port()))
+}
+
+#[inline(always)]
+fn live_entry<T: Tables, C: Clock>(
+    headers: &Headers,
+    port: &PortConfig,
+    tables: &T,
+    clock: &C,
+) -> Result<Option<FdbEntry>, DropReason> {
+    let Some(entry) = tables.fdb_lookup(FdbKey::new(port.domain(), headers.dst)) else {
+        return Ok(None);
+    };
+    if !entry.is_learned() {
+        return Ok(Some(entry));
+    }
+    let domain = tables.domain(port.domain()).ok_or(DropReason::DomainGone)?;
+    Ok((!entry.is_expired(clock.now(), domain.ageing())).then_some(entry))
+}
+
+/// Whether isolation keeps two ports apart.
+#[must_use]
+#[inline(always)]
+pub fn both_isolated(a: &PortConfig, b: &PortConfig) -> bool {
+    a.flags().has(PortFlags::ISOLATED) && b.flags().has(PortFlags::ISOLATED)
+}
+
+/// Whether a packet, or each packet that a super-frame will become, is larger than the port's MTU.
+#[must_use]
+#[inline(always)]
+pub fn exceeds_mtu<F: Frame>(frame: &F, headers: &Headers, out: &PortConfig) -> bool {
+    let packet_end =
+        if frame.segment_size() > 0 { headers.payload_offset + frame.segment_size() } else { frame.len() };
+    packet_end > headers.l3_offset + out.mtu()
+}

@@ -1,0 +1,92 @@
+//! Verdict to kernel action: one exhaustive match.
+
+use aya_ebpf::{
+    bindings::{TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT},
+    helpers::{bpf_redirect, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_store_bytes},
+    programs::TcContext,
+};
+use switch_common::{
+    DropReason, FloodKind, PuntReason, Verdict,
+    abi::{
+        addr::PortId,
+        names::JUMP_FLOOD,
+        port::PortFlags,
+        punt::{PUNT_HEADER_LEN, punt_header},
+    },
+    stage::env::Tables,
+    verdict::Outcome,
+};
+
+use crate::{
+    events,
+    frame::{SkbFrame, raw},
+    maps,
+    tables::KernelTables,
+};
+
+/// Drop.
+pub(crate) const SHOT: i32 = TC_ACT_SHOT as i32;
+/// On to the host's stack.
+pub(crate) const PASS: i32 = TC_ACT_OK as i32;
+
+/// Does what the verdict says with the packet.
+#[inline(always)]
+pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
+    match verdict.outcome() {
+        Some(Outcome::Forward(to)) => redirect(to),
+        Some(Outcome::Flood(kind)) => start_flood(ctx, port, kind),
+        Some(Outcome::ToHost) => PASS,
+        Some(Outcome::Punt(reason)) => punt(ctx, port, reason),
+        Some(Outcome::Drop(reason)) => {
+            events::report(frame, port, reason);
+            SHOT
+        }
+        None => SHOT,
+    }
+}
+
+#[inline(always)]
+fn redirect(to: PortId) -> i32 {
+    let uplink = maps::PORTS.get(to.0).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
+    // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
+    let action = unsafe { if uplink { bpf_redirect(to.0, 0) } else { bpf_redirect_peer(to.0, 0) } };
+    action as i32
+}
+
+#[inline(always)]
+fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind) -> i32 {
+    // SAFETY: the context pointer of a running tc program; the scratch words are the program's to use.
+    unsafe { (*raw(ctx)).cb[0] = kind as u32 };
+    // SAFETY: the target is a program of the same type that reads what was just written.
+    unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
+    drop_at(port, DropReason::FloodCopy)
+}
+
+#[inline(always)]
+fn punt(ctx: &TcContext, port: PortId, reason: PuntReason) -> i32 {
+    let cpu_port = maps::switch().cpu_port();
+    if cpu_port.0 == 0 {
+        return drop_at(port, DropReason::PuntFailed);
+    }
+    let header = punt_header(port, reason);
+    // SAFETY: the context pointer of a running tc program; the header's bytes go into the room just made for them.
+    let made = unsafe {
+        bpf_skb_change_head(raw(ctx), PUNT_HEADER_LEN as u32, 0) == 0
+            && bpf_skb_store_bytes(raw(ctx), 0, header.as_ptr().cast(), PUNT_HEADER_LEN as u32, 0) == 0
+    };
+    if !made {
+        return drop_at(port, DropReason::PuntFailed);
+    }
+    // SAFETY: a helper that takes numbers.
+    let action = unsafe { bpf_redirect(cpu_port.0, 0) };
+    if action == i64::from(TC_ACT_REDIRECT) { action as i32 } else { drop_at(port, DropReason::PuntFailed) }
+}
+
+/// Counts a drop that the pipeline did not decide.
+#[inline(always)]
+pub(crate) fn drop_at(port: PortId, reason: DropReason) -> i32 {
+    if let Some(config) = KernelTables.port(port) {
+        KernelTables.count_drop(config.slot(), reason);
+    }
+    SHOT
+}

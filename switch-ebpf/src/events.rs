@@ -1,0 +1,49 @@
+//! Sampled drop events: at most one a reason, CPU and 10 ms, with the number of drops in between.
+
+use switch_common::{
+    DropReason,
+    abi::{
+        addr::PortId,
+        event::{DropEvent, EVENT_BYTES, EVENT_INTERVAL_NS},
+    },
+    stage::env::{Clock, Frame},
+};
+
+use crate::{clock::CoarseClock, frame::SkbFrame, maps};
+
+/// Puts a record of the drop into the event ring where one is due.
+#[inline(always)]
+pub(crate) fn report(frame: &SkbFrame, port: PortId, reason: DropReason) {
+    let Some(gate) = maps::EVENT_GATES.get_ptr_mut(reason as u32) else { return };
+    let now = CoarseClock.now().0;
+    // SAFETY: a per-CPU value of a live map.
+    let unreported = unsafe {
+        if (*gate).last_ns != 0 && now - (*gate).last_ns < EVENT_INTERVAL_NS {
+            (*gate).unreported += 1;
+            return;
+        }
+        (*gate).last_ns = now;
+        core::mem::take(&mut (*gate).unreported)
+    };
+    let Some(mut entry) = maps::EVENTS.reserve(0) else {
+        // SAFETY: as above; what the full ring did not take is told with the next event.
+        unsafe { (*gate).unreported = unreported + 1 };
+        return;
+    };
+    let frame_len = frame.len();
+    let mut event = DropEvent {
+        at_ns: now,
+        unreported,
+        port,
+        reason: reason as u32,
+        frame_len,
+        head_len: 0,
+        head: [0; EVENT_BYTES],
+    };
+    if let Some(head) = frame.load::<EVENT_BYTES>(0) {
+        event.head = head;
+        event.head_len = EVENT_BYTES as u32;
+    }
+    entry.write(event);
+    entry.submit(0);
+}

@@ -1,0 +1,63 @@
+//! Every map, typed from the shared ABI. Names are those of `abi::names`.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf},
+    macros::btf_map,
+};
+use switch_common::{
+    Verdict,
+    abi::{
+        self,
+        addr::PortId,
+        counters::{DROPS_PER_SLOT, PortCounters},
+        domain::{DomainConfig, FloodKey},
+        event::{DropEvent, EventGate},
+        fdb::{FdbEntry, FdbKey},
+        port::{PortConfig, PortState, SwitchConfig},
+    },
+};
+
+const PORT_COUNT: usize = abi::MAX_PORTS as usize;
+const SLOT_COUNT: usize = abi::MAX_SLOTS as usize;
+const DROP_COUNT: usize = SLOT_COUNT * DROPS_PER_SLOT as usize;
+
+#[btf_map]
+pub(crate) static PORTS: Array<PortConfig, PORT_COUNT> = Array::new();
+#[btf_map]
+pub(crate) static DOMAINS: Array<DomainConfig, { abi::MAX_DOMAINS as usize }> = Array::new();
+#[btf_map]
+pub(crate) static FDB: HashMap<FdbKey, FdbEntry, { abi::MAX_FDB_ENTRIES as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static PORT_STATE: Array<PortState, SLOT_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
+#[btf_map]
+pub(crate) static PORT_COUNTERS: PerCpuArray<PortCounters, SLOT_COUNT> = PerCpuArray::new();
+#[btf_map]
+pub(crate) static DROPS: Array<u64, DROP_COUNT> = Array::new();
+#[btf_map]
+pub(crate) static SWITCH: Array<SwitchConfig, 1> = Array::new();
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<DropEvent, { 1 << 18 }> = RingBuf::new();
+#[btf_map]
+pub(crate) static EVENT_GATES: PerCpuArray<EventGate, { DROPS_PER_SLOT as usize }> = PerCpuArray::new();
+#[btf_map]
+pub(crate) static LAST_VERDICT: PerCpuArray<u64, 1> = PerCpuArray::new();
+#[btf_map]
+pub(crate) static JUMPS: ProgramArray<4> = ProgramArray::new();
+
+/// The switch's own interfaces.
+#[inline(always)]
+pub(crate) fn switch() -> SwitchConfig {
+    SWITCH.get(0).copied().unwrap_or(SwitchConfig::new(PortId(0), PortId(0)))
+}
+
+/// Leaves the verdict where `explain` and the tests read it.
+#[inline(always)]
+pub(crate) fn note_verdict(verdict: Verdict) {
+    if let Some(last) = LAST_VERDICT.get_ptr_mut(0) {
+        // SAFETY: a per-CPU slot of a live map; nobody else on this CPU holds a reference to it.
+        unsafe { *last = verdict.raw() }
+    }
+}

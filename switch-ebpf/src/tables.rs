@@ -1,0 +1,123 @@
+//! The pipeline's tables on kernel maps.
+//!
+//! Shared values are read and written in single words or replaced whole by the map helpers; a lost update costs at most
+//! one refresh. Counters that several CPUs write are atomic; the others are per CPU.
+
+use aya_ebpf::bindings::{BPF_EXIST, BPF_NOEXIST};
+use switch_common::{
+    DropReason,
+    abi::{
+        addr::{DomainId, PortId, Slot},
+        counters::drop_index,
+        domain::DomainConfig,
+        fdb::{FdbEntry, FdbKey},
+        port::{PortConfig, PortState},
+    },
+    stage::env::{InsertError, Tables},
+};
+
+use crate::{atomic::fetch_add, maps};
+
+const EEXIST: i32 = -17;
+const MINUS_ONE: u64 = u64::MAX;
+
+/// The maps of this program.
+pub(crate) struct KernelTables;
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn port(&self, port: PortId) -> Option<PortConfig> {
+        maps::PORTS.get(port.0).copied()
+    }
+
+    #[inline(always)]
+    fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
+        maps::DOMAINS.get(u32::from(domain.0)).copied().filter(|domain| domain.is_in_use())
+    }
+
+    #[inline(always)]
+    fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
+        // SAFETY: the value is copied at once; a racing replacement gives the old or the new entry's words, and every
+        // mixture of the two still names a port that the MAC was at.
+        unsafe { maps::FDB.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn fdb_insert(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError> {
+        match maps::FDB.insert(key, entry, u64::from(BPF_NOEXIST)) {
+            Ok(()) => Ok(()),
+            Err(EEXIST) => Err(InsertError::Exists),
+            Err(_) => Err(InsertError::Full),
+        }
+    }
+
+    #[inline(always)]
+    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
+        // An entry that was deleted meanwhile stays deleted: the next frame learns it again.
+        let _gone = maps::FDB.insert(key, entry, u64::from(BPF_EXIST));
+    }
+
+    #[inline(always)]
+    fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
+        let Some(state) = state(slot) else { return false };
+        // SAFETY: a live map value; the control plane, which maps the same memory, adds atomically too.
+        unsafe {
+            if fetch_add(&raw mut (*state).learned, 1) >= u64::from(cap) && cap != 0 {
+                fetch_add(&raw mut (*state).learned, MINUS_ONE);
+                return false;
+            }
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn release_learned(&self, slot: Slot) {
+        if let Some(state) = state(slot) {
+            // SAFETY: as above.
+            unsafe { fetch_add(&raw mut (*state).learned, MINUS_ONE) };
+        }
+    }
+
+    #[inline(always)]
+    fn count_not_learned(&self, slot: Slot) {
+        if let Some(state) = state(slot) {
+            // SAFETY: as above.
+            unsafe { fetch_add(&raw mut (*state).not_learned, 1) };
+        }
+    }
+
+    #[inline(always)]
+    fn count_rx(&self, slot: Slot, bytes: u32) {
+        if let Some(counters) = maps::PORT_COUNTERS.get_ptr_mut(u32::from(slot.0)) {
+            // SAFETY: a per-CPU value of a live map.
+            unsafe {
+                (*counters).rx_frames += 1;
+                (*counters).rx_bytes += u64::from(bytes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn count_tx(&self, slot: Slot, bytes: u32) {
+        if let Some(counters) = maps::PORT_COUNTERS.get_ptr_mut(u32::from(slot.0)) {
+            // SAFETY: a per-CPU value of a live map.
+            unsafe {
+                (*counters).tx_frames += 1;
+                (*counters).tx_bytes += u64::from(bytes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn count_drop(&self, slot: Slot, reason: DropReason) {
+        if let Some(count) = maps::DROPS.get_ptr_mut(drop_index(slot, reason)) {
+            // SAFETY: a live map value that only this instruction writes.
+            unsafe { fetch_add(count, 1) };
+        }
+    }
+}
+
+#[inline(always)]
+fn state(slot: Slot) -> Option<*mut PortState> {
+    maps::PORT_STATE.get_ptr_mut(u32::from(slot.0))
+}

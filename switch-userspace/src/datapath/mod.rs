@@ -1,0 +1,245 @@
+//! What the control plane asks of a datapath, whichever of the two it is.
+//!
+//! A datapath owns frames, tables and counters; it does not own interfaces. The control plane makes the interfaces (in
+//! the namespace that [`Datapath::port_netns`] names), then attaches them as ports.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use switch_common::{
+    DropReason,
+    abi::{
+        addr::{DomainId, PortId, Slot},
+        counters::PortCounters,
+        event::DropEvent,
+        fdb::{FdbEntry, FdbKey},
+        port::PortConfig,
+    },
+    units::Nanos,
+};
+
+use crate::netns::ns::Netns;
+
+/// Which of the two datapaths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// tcx programs in the kernel.
+    Ebpf,
+    /// The userspace switch.
+    Userspace,
+}
+
+/// A port that the datapath has, with its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The interface.
+    pub id: PortId,
+    /// Its record.
+    pub config: PortConfig,
+}
+
+/// How full a table is and what it costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableUse {
+    /// The table's name.
+    pub name: String,
+    /// Entries in use; `None` for tables that are not filled entry by entry.
+    pub entries: Option<u64>,
+    /// Entries that fit.
+    pub capacity: u64,
+    /// Memory that the kernel holds for the table (or this process, in userspace mode), in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Why the datapath could not do something; every variant says on what object.
+#[derive(Debug, thiserror::Error)]
+pub enum DatapathError {
+    /// The binary carries no kernel programs.
+    #[error("this wye was built without its eBPF object; build it with `cargo xtask build`, or use --datapath userspace")]
+    NoObject,
+    /// The kernel programs did not load.
+    #[error("loading the kernel programs: {source}")]
+    Load {
+        /// What aya says.
+        source: Box<aya::EbpfError>,
+    },
+    /// One program did not load or could not be read.
+    #[error("program {program}: {source}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// What aya says.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// The object lacks a program or map that this version needs.
+    #[error("the eBPF object has no {what} named {name}")]
+    Missing {
+        /// "map" or "program".
+        what: &'static str,
+        /// Its name.
+        name: &'static str,
+    },
+    /// A map operation failed.
+    #[error("{op} in table {map}: {source}")]
+    Map {
+        /// What was tried.
+        op: &'static str,
+        /// The map's name.
+        map: &'static str,
+        /// What aya says.
+        source: Box<aya::maps::MapError>,
+    },
+    /// A table is full.
+    #[error("table {map} is full: {capacity} entries")]
+    Full {
+        /// The table.
+        map: &'static str,
+        /// What fits.
+        capacity: u64,
+    },
+    /// A pinned object is not what this version would have pinned.
+    #[error("{path}: pinned by another version of wye ({difference}); run `wye down --purge` with that version, or name another --instance")]
+    ForeignPin {
+        /// The pin.
+        path: PathBuf,
+        /// What differs.
+        difference: String,
+    },
+    /// A system call failed.
+    #[error("{op} {object}: {source}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On what.
+        object: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Attaching to an interface, or detaching from it, failed.
+    #[error("{op} port {port}: {source}")]
+    Attach {
+        /// What was tried.
+        op: &'static str,
+        /// Interface index.
+        port: u32,
+        /// What aya says.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// Interface plumbing failed.
+    #[error(transparent)]
+    Netns(#[from] crate::netns::NetnsError),
+    /// The interface cannot be a port.
+    #[error("interface index {index} is too high for a port: the datapath has room for indexes below {limit}")]
+    IndexTooHigh {
+        /// Its index.
+        index: u32,
+        /// First index that is too high.
+        limit: u32,
+    },
+}
+
+/// Sampled drops, one after the other.
+pub trait EventSource: Send {
+    /// The next event, or `None` when `timeout` went by without one.
+    ///
+    /// # Errors
+    /// The ring could not be read.
+    fn next(&mut self, timeout: Duration) -> Result<Option<DropEvent>, DatapathError>;
+}
+
+/// A running datapath.
+pub trait Datapath: Send {
+    /// Which one.
+    fn mode(&self) -> Mode;
+
+    /// The namespace that port interfaces have to be in; uplinks stay in the daemon's own.
+    fn port_netns(&self) -> &Netns;
+
+    /// Makes a domain, or changes its ageing time (zero: entries do not age).
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError>;
+
+    /// Removes a domain; its ports must be detached before.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn remove_domain(&mut self, domain: DomainId) -> Result<(), DatapathError>;
+
+    /// Makes an interface a port of `config.domain()`. The record is written before the interface is attached, so that
+    /// the first frame is judged by it. A port that is attached already gets the new record.
+    ///
+    /// # Errors
+    /// The table could not be written, or the interface could not be attached; then nothing of it stays.
+    fn attach_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError>;
+
+    /// Replaces the record of an attached port, effective from the next frame on.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn update_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError>;
+
+    /// Detaches a port and forgets its record, its counters and the FDB entries that point to it. An interface that is
+    /// gone already is no error.
+    ///
+    /// # Errors
+    /// Something could not be removed; the rest was.
+    fn detach_port(&mut self, port: PortId) -> Result<(), DatapathError>;
+
+    /// The ports that are attached: after a restart, those that were adopted.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    fn ports(&self) -> Result<Vec<Port>, DatapathError>;
+
+    /// Inserts or replaces an FDB entry.
+    ///
+    /// # Errors
+    /// The table is full or could not be written.
+    fn put_fdb(&mut self, key: FdbKey, entry: FdbEntry) -> Result<(), DatapathError>;
+
+    /// Removes an FDB entry and says what it was.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn remove_fdb(&mut self, key: FdbKey) -> Result<Option<FdbEntry>, DatapathError>;
+
+    /// All FDB entries, expired ones included.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    fn list_fdb(&self) -> Result<Vec<(FdbKey, FdbEntry)>, DatapathError>;
+
+    /// MACs that are learned now, over all ports: tells whether ageing has anything to do without reading the FDB.
+    fn learned(&self) -> u64;
+
+    /// Frames and bytes through a port.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError>;
+
+    /// Drops at a port by reason; reasons without drops are left out.
+    ///
+    /// # Errors
+    /// The table could not be read.
+    fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError>;
+
+    /// Every table's fill and cost.
+    ///
+    /// # Errors
+    /// A table could not be read.
+    fn tables(&self) -> Result<Vec<TableUse>, DatapathError>;
+
+    /// Opens the stream of sampled drops; there is one reader at a time.
+    ///
+    /// # Errors
+    /// The ring could not be opened.
+    fn events(&self) -> Result<Box<dyn EventSource>, DatapathError>;
+
+    /// Takes everything of this datapath out of the system: links, programs, pins, helper interfaces.
+    ///
+    /// # Errors
+    /// All that could not be removed; the rest was.
+    fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>>;
+}
