@@ -3,10 +3,16 @@
 mod bench;
 mod build;
 mod build_ebpf;
+mod ci;
 mod demo;
+mod fuzz;
+mod lint;
 mod paths;
 mod process;
 mod setup;
+mod tally;
+mod test;
+mod verifier_budget;
 
 use std::process::ExitCode;
 
@@ -25,8 +31,13 @@ enum Command {
     Setup(setup::Args),
     Build(build::Args),
     BuildEbpf(build_ebpf::Args),
+    Lint(lint::Args),
+    Test(test::Args),
     Demo(demo::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
+    VerifierBudget(verifier_budget::Args),
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -34,8 +45,13 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(&args),
         Command::Build(args) => build::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
+        Command::Lint(args) => lint::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::VerifierBudget(args) => verifier_budget::run(&args),
+        Command::Ci(args) => ci::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,6 +79,16 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
 }
 
+/// Fails where this process may not administrate the machine.
+pub(crate) fn require_root(what: &str) -> Result<()> {
+    if !is_root() {
+        bail!(
+            "{what} needs root: run it as root, for example with `sudo -E env PATH=\"$PATH\" cargo xtask …`"
+        );
+    }
+    Ok(())
+}
+
 /// Runs the program as root: as it is for root, through sudo for others.
 pub(crate) fn as_root(program: &str) -> Command {
     if is_root() {

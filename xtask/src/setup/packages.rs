@@ -9,6 +9,8 @@ use crate::process;
 
 /// What compiles for eBPF on the Debian road.
 pub(super) const DEBIAN_COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "libstd-rust-web-dev-bpf"];
+/// The linter of that compiler.
+pub(super) const DEBIAN_CLIPPY: &str = "rust-web-clippy";
 
 /// Programs that demo and tests run, and the packages that have them.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -39,7 +41,7 @@ pub(super) fn missing(needs: &[Need], road: Option<&Road>) -> Result<Vec<String>
             }
             Need::EbpfLint => {
                 if Road::choose()? == Road::Debian && !Road::Debian.has_clippy() {
-                    packages.push("rust-web-clippy".to_owned());
+                    packages.push(DEBIAN_CLIPPY.to_owned());
                 }
             }
             Need::Fuzzer => packages.extend(without_program(&[("c++", "g++")])),

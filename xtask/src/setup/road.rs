@@ -91,6 +91,16 @@ impl Road {
         }
     }
 
+    /// What a developer does where the linter is missing.
+    pub(crate) fn clippy_advice(&self) -> String {
+        match self {
+            Self::Nightly { toolchain } => {
+                format!("install it with `rustup component add clippy --toolchain {toolchain}`")
+            }
+            Self::Debian => format!("install it with `apt-get install {}`", packages::DEBIAN_CLIPPY),
+        }
+    }
+
     /// The major version of the compiler's LLVM: the linker's must not be older.
     pub(crate) fn llvm(&self) -> Result<u32> {
         let Self::Nightly { toolchain } = self else { return Ok(DEBIAN_LLVM) };

@@ -1,0 +1,14 @@
+//! `ci`: what `.ci/run` calls. The same run as `test`, so that what passes here passes there.
+
+use anyhow::Result;
+
+use crate::test;
+
+/// Run what continuous integration runs.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs every step of `test`.
+pub(crate) fn run(_: &Args) -> Result<()> {
+    test::run(&test::Args::default())
+}
