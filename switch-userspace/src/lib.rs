@@ -1,1 +1,3 @@
 //! The control plane and the userspace datapath of wye.
+
+pub mod api;

@@ -1,0 +1,4 @@
+//! The API: HTTP and JSON over a unix socket. The command line and every other client speak it and nothing else.
+
+pub mod routes;
+pub mod types;

@@ -1,0 +1,98 @@
+//! Ports.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a port leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortKind {
+    /// An endpoint.
+    Endpoint,
+    /// An interface of the host.
+    Uplink,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name: `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own of an uplink.
+    pub name: String,
+    /// What it leads to.
+    pub kind: PortKind,
+    /// The endpoint behind it.
+    pub endpoint: Option<String>,
+    /// Its network.
+    pub network: String,
+    /// The interface on the host's side.
+    pub ifname: String,
+    /// Index of that interface.
+    pub ifindex: u32,
+    /// The port's dense number.
+    pub slot: u16,
+    /// The address of the interface behind it.
+    pub mac: String,
+    /// Largest L3 packet in bytes that it takes.
+    pub mtu: u32,
+    /// Its switches.
+    pub settings: PortSettings,
+    /// MACs that are learned at it.
+    pub learned: u64,
+    /// Traffic through it.
+    pub counters: Counters,
+    /// Frames that came in on it and were dropped, by reason; reasons without any are left out.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// A port's switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortSettings {
+    /// Source MACs are learned.
+    pub learning: bool,
+    /// Unknown unicast is flooded to it.
+    pub flood: bool,
+    /// Broadcast is flooded to it.
+    pub bcast_flood: bool,
+    /// Multicast is flooded to it.
+    pub mcast_flood: bool,
+    /// No frames to or from other isolated ports.
+    pub isolated: bool,
+    /// Frames may leave through the port that they came in on.
+    pub hairpin: bool,
+    /// Most MACs that may be learned; 0 is no cap.
+    pub max_macs: u32,
+}
+
+/// Changes a port's switches; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortChange {
+    /// See [`PortSettings::learning`].
+    pub learning: Option<bool>,
+    /// See [`PortSettings::flood`].
+    pub flood: Option<bool>,
+    /// See [`PortSettings::bcast_flood`].
+    pub bcast_flood: Option<bool>,
+    /// See [`PortSettings::mcast_flood`].
+    pub mcast_flood: Option<bool>,
+    /// See [`PortSettings::isolated`].
+    pub isolated: Option<bool>,
+    /// See [`PortSettings::hairpin`].
+    pub hairpin: Option<bool>,
+    /// See [`PortSettings::max_macs`].
+    pub max_macs: Option<u32>,
+}
+
+/// Traffic through a port; `rx` came from it, `tx` went to it. A GSO super-frame counts as one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Frames from it.
+    pub rx_frames: u64,
+    /// Bytes of those, Ethernet header included.
+    pub rx_bytes: u64,
+    /// Frames to it.
+    pub tx_frames: u64,
+    /// Bytes of those, Ethernet header included.
+    pub tx_bytes: u64,
+}
