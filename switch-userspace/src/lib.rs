@@ -1,3 +1,6 @@
 //! The control plane and the userspace datapath of wye.
+#![deny(unsafe_code)]
 
 pub mod api;
+pub mod netns;
+pub mod sys;

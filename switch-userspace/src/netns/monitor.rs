@@ -1,0 +1,132 @@
+//! Hearing of interfaces that come, change and go.
+
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
+
+use netlink_packet_core::NetlinkPayload;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
+
+use super::{
+    client::{messages, receive},
+    error::NetnsError,
+    link::Link,
+    ns::Netns,
+};
+use crate::sys;
+
+/// Room for the events of about a thousand interfaces that change at once.
+const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
+/// The kernel sends an event in less than this.
+const EVENT_BYTES: usize = 32 * 1024;
+
+/// Something happened to an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// It is new, or something about it changed: this is what it is at present.
+    Changed(Link),
+    /// It was deleted or moved to another namespace: this is what it was.
+    Deleted(Link),
+    /// More happened than the kernel could queue: some events are lost, so list the interfaces anew.
+    Resync,
+}
+
+/// The events of one namespace, from the moment the monitor was opened.
+pub struct Monitor {
+    socket: Socket,
+    pending: VecDeque<LinkEvent>,
+}
+
+impl Monitor {
+    /// Opens a monitor of the calling thread's namespace. List the interfaces after this, not before, to miss none.
+    ///
+    /// # Errors
+    /// Without CAP_NET_ADMIN.
+    pub fn open() -> Result<Self, NetnsError> {
+        let open = || -> io::Result<Socket> {
+            let mut socket = Socket::new(NETLINK_ROUTE)?;
+            socket.bind_auto()?;
+            socket.set_non_blocking(true)?;
+            sys::socket::force_receive_buffer(socket.as_fd(), BUFFER_BYTES)?;
+            socket.add_membership(libc::RTNLGRP_LINK)?;
+            Ok(socket)
+        };
+        let socket = open().map_err(|source| NetnsError::system("open", "interface monitor", source))?;
+        Ok(Self { socket, pending: VecDeque::new() })
+    }
+
+    /// Opens a monitor of the namespace `netns`.
+    ///
+    /// # Errors
+    /// As [`Monitor::open`], and where `netns` may not be entered.
+    pub fn open_in(netns: &Netns) -> Result<Self, NetnsError> {
+        netns.run(Self::open)
+    }
+
+    /// The next event; nothing where none is waiting.
+    ///
+    /// # Errors
+    /// An event that cannot be read. The monitor stays usable.
+    pub fn next_event(&mut self) -> Result<Option<LinkEvent>, NetnsError> {
+        while self.pending.is_empty() {
+            let mut buffer = Vec::with_capacity(EVENT_BYTES);
+            match receive(&self.socket, &mut buffer) {
+                Ok(()) => self.take_in(&buffer)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    return Ok(Some(LinkEvent::Resync));
+                }
+                Err(source) => return Err(NetnsError::system("receive from", "interface monitor", source)),
+            }
+        }
+        Ok(self.pending.pop_front())
+    }
+
+    /// Waits for an event, at most `timeout` where one is given. Nothing when the time is over.
+    ///
+    /// # Errors
+    /// As [`Monitor::next_event`].
+    pub fn wait_event(&mut self, timeout: Option<Duration>) -> Result<Option<LinkEvent>, NetnsError> {
+        if let Some(event) = self.next_event()? {
+            return Ok(Some(event));
+        }
+        sys::socket::wait_readable(self.socket.as_fd(), timeout)
+            .map_err(|source| NetnsError::system("wait for", "interface monitor", source))?;
+        self.next_event()
+    }
+
+    fn take_in(&mut self, datagram: &[u8]) -> Result<(), NetnsError> {
+        for message in messages(datagram) {
+            let message =
+                message.map_err(|source| NetnsError::decode("receive from", "interface monitor", source))?;
+            if let NetlinkPayload::InnerMessage(inner) = message.payload {
+                self.pending.extend(event(&inner));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the group carries other messages too; two are about interfaces"
+)]
+fn event(message: &RouteNetlinkMessage) -> Option<LinkEvent> {
+    let (link, event): (_, fn(Link) -> LinkEvent) = match message {
+        RouteNetlinkMessage::NewLink(link) => (link, LinkEvent::Changed),
+        RouteNetlinkMessage::DelLink(link) => (link, LinkEvent::Deleted),
+        _ => return None,
+    };
+    // A bridge sends the same messages in its own family when a member leaves it or changes there.
+    (link.header.interface_family == AddressFamily::Unspec).then(|| event(Link::from_message(link)))
+}
