@@ -175,7 +175,10 @@ impl Verdict {
     /// The outcome, spelled out; `None` where the number is no verdict.
     #[must_use]
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "the halves are taken apart as they were put together")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the halves are taken apart as they were put together"
+    )]
     pub fn outcome(self) -> Option<Outcome> {
         let payload = (self.0 >> 32) as u32;
         match self.0 & 0xff {

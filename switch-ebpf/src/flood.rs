@@ -70,7 +70,8 @@ fn run_chunk(ctx: &TcContext, mut progress: FloodProgress) {
             break;
         }
         // SAFETY: the value is copied at once.
-        let Some(to) = unsafe { maps::FLOOD_LIST.get(FloodKey::new(source.domain(), position)) }.copied() else {
+        let Some(to) = unsafe { maps::FLOOD_LIST.get(FloodKey::new(source.domain(), position)) }.copied()
+        else {
             continue;
         };
         let Some(port) = KernelTables.port(to) else { continue };

@@ -76,9 +76,8 @@ impl SkbFrame {
     fn load_paged<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         let mut bytes = [0u8; N];
         // SAFETY: the context pointer of a running tc program; the helper writes N bytes into an array of N bytes.
-        let failed = unsafe {
-            bpf_skb_load_bytes(self.skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32)
-        };
+        let failed =
+            unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32) };
         (failed == 0).then_some(bytes)
     }
 }

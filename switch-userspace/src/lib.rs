@@ -2,5 +2,6 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+pub mod datapath;
 pub mod netns;
 pub mod sys;

@@ -3,8 +3,11 @@
 //! A function takes borrowed descriptors and ordinary Rust values, makes one call, and returns the errno as [`io::Error`].
 #![allow(unsafe_code, reason = "the one place of the crate that calls libc; each block proves itself")]
 
+pub mod fs;
 pub mod ifreq;
 pub mod ns;
+pub mod pod;
+pub mod shm;
 pub mod socket;
 
 use std::io;

@@ -78,7 +78,9 @@ pub struct MacParseError;
 
 impl fmt::Display for MacParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a MAC address: six pairs of hex digits with colons between, such as 02:00:5e:10:00:01")
+        f.write_str(
+            "not a MAC address: six pairs of hex digits with colons between, such as 02:00:5e:10:00:01",
+        )
     }
 }
 
@@ -135,7 +137,9 @@ mod tests {
 
     #[test]
     fn odd_mac_texts_are_refused() {
-        for text in ["", "02:00", "02:00:00:00:00:0g", "02:00:00:00:00:00:00", "2:0:0:0:0:0", "+2:00:00:00:00:00"] {
+        for text in
+            ["", "02:00", "02:00:00:00:00:0g", "02:00:00:00:00:00:00", "2:0:0:0:0:0", "+2:00:00:00:00:00"]
+        {
             assert_eq!(text.parse::<MacAddr>(), Err(MacParseError), "{text}");
         }
     }

@@ -64,7 +64,14 @@ pub struct PortConfig {
 impl PortConfig {
     /// A port of `domain` with the own address `mac` and the largest L3 packet `mtu` bytes; `max_macs` 0 is "no cap".
     #[must_use]
-    pub const fn new(domain: DomainId, slot: Slot, mac: MacAddr, mtu: u32, max_macs: u32, flags: PortFlags) -> Self {
+    pub const fn new(
+        domain: DomainId,
+        slot: Slot,
+        mac: MacAddr,
+        mtu: u32,
+        max_macs: u32,
+        flags: PortFlags,
+    ) -> Self {
         Self { flags: flags.0, domain, slot, mac, reserved: [0; 2], mtu, max_macs, reserved_tail: [0; 8] }
     }
 
@@ -134,14 +141,21 @@ pub struct PortState {
 pub struct SwitchConfig {
     cpu_port: PortId,
     flood_relay: PortId,
-    reserved: [u8; 8],
+    build: u64,
 }
 
 impl SwitchConfig {
-    /// `cpu_port` is the TAP to the slow path, `flood_relay` the near end of the pair that long floods take between chunks.
+    /// `cpu_port` is the TAP to the slow path, `flood_relay` the near end of the pair that long floods take between
+    /// chunks; `build` names the program object that the links run.
     #[must_use]
-    pub const fn new(cpu_port: PortId, flood_relay: PortId) -> Self {
-        Self { cpu_port, flood_relay, reserved: [0; 8] }
+    pub const fn new(cpu_port: PortId, flood_relay: PortId, build: u64) -> Self {
+        Self { cpu_port, flood_relay, build }
+    }
+
+    /// Digest of the program object that the links run: tells a restarted daemon whether to swap programs.
+    #[must_use]
+    pub const fn build(&self) -> u64 {
+        self.build
     }
 
     /// The TAP that punted frames go to; 0 where there is none.

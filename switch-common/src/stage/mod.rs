@@ -8,4 +8,3 @@ pub mod headers;
 pub mod learn;
 pub mod parse;
 pub mod pipeline;
-

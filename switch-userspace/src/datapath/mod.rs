@@ -17,7 +17,10 @@ use switch_common::{
     units::Nanos,
 };
 
-use crate::netns::ns::Netns;
+use crate::netns::Netns;
+
+pub mod kernel;
+pub mod naming;
 
 /// Which of the two datapaths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,9 @@ pub struct TableUse {
 #[derive(Debug, thiserror::Error)]
 pub enum DatapathError {
     /// The binary carries no kernel programs.
-    #[error("this wye was built without its eBPF object; build it with `cargo xtask build`, or use --datapath userspace")]
+    #[error(
+        "this wye was built without its eBPF object; build it with `cargo xtask build`, or use --datapath userspace"
+    )]
     NoObject,
     /// The kernel programs did not load.
     #[error("loading the kernel programs: {source}")]
@@ -97,12 +102,30 @@ pub enum DatapathError {
         capacity: u64,
     },
     /// A pinned object is not what this version would have pinned.
-    #[error("{path}: pinned by another version of wye ({difference}); run `wye down --purge` with that version, or name another --instance")]
+    #[error(
+        "{path}: pinned by another version of wye ({difference}); run `wye down --purge` with that version, or name another --instance"
+    )]
     ForeignPin {
         /// The pin.
         path: PathBuf,
         /// What differs.
         difference: String,
+    },
+    /// A kernel object could not be pinned.
+    #[error("pin {path}: {source}")]
+    Pin {
+        /// Where.
+        path: PathBuf,
+        /// What aya says.
+        source: Box<aya::pin::PinError>,
+    },
+    /// A program could not be attached by, or swapped inside, a link.
+    #[error("link {path}: {source}")]
+    Link {
+        /// The link's pin.
+        path: PathBuf,
+        /// What aya says.
+        source: Box<aya::programs::links::LinkError>,
     },
     /// A system call failed.
     #[error("{op} {object}: {source}")]
@@ -114,21 +137,13 @@ pub enum DatapathError {
         /// The system's answer.
         source: io::Error,
     },
-    /// Attaching to an interface, or detaching from it, failed.
-    #[error("{op} port {port}: {source}")]
-    Attach {
-        /// What was tried.
-        op: &'static str,
-        /// Interface index.
-        port: u32,
-        /// What aya says.
-        source: Box<aya::programs::ProgramError>,
-    },
     /// Interface plumbing failed.
     #[error(transparent)]
     Netns(#[from] crate::netns::NetnsError),
     /// The interface cannot be a port.
-    #[error("interface index {index} is too high for a port: the datapath has room for indexes below {limit}")]
+    #[error(
+        "interface index {index} is too high for a port: the datapath has room for indexes below {limit}"
+    )]
     IndexTooHigh {
         /// Its index.
         index: u32,

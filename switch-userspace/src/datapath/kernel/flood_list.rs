@@ -1,0 +1,136 @@
+//! The flood lists of all domains: which position holds which port.
+//!
+//! A port keeps its position for as long as it is in the domain; positions that become free are holes until a later
+//! port takes them. So no flood in flight reaches a port twice.
+
+use std::collections::BTreeMap;
+
+use switch_common::{
+    abi::{
+        addr::{DomainId, PortId},
+        domain::{DomainConfig, FloodKey},
+        names,
+    },
+    units::Nanos,
+};
+
+use super::maps::{Maps, map_error};
+use crate::datapath::DatapathError;
+
+/// Positions in use, by domain.
+#[derive(Debug, Default)]
+pub(super) struct FloodLists {
+    domains: BTreeMap<DomainId, Vec<Option<PortId>>>,
+}
+
+impl FloodLists {
+    /// Reads the lists of domains back from the kernel.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub(super) fn adopt(maps: &Maps) -> Result<Self, DatapathError> {
+        let mut lists = Self::default();
+        for (number, config) in (0..).zip(maps.domains.iter()) {
+            let config = config.map_err(map_error("read", names::MAP_DOMAINS))?;
+            if !config.is_in_use() {
+                continue;
+            }
+            let domain = DomainId(number);
+            let list = (0..config.flood_len())
+                .map(|position| maps.flood_list.get(&FloodKey::new(domain, position), 0).ok())
+                .collect();
+            lists.domains.insert(domain, list);
+        }
+        Ok(lists)
+    }
+
+    /// Makes a domain, or changes its ageing time.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub(super) fn set_domain(
+        &mut self,
+        maps: &mut Maps,
+        domain: DomainId,
+        ageing: Nanos,
+    ) -> Result<(), DatapathError> {
+        let list = self.domains.entry(domain).or_default();
+        write_domain(maps, domain, ageing, list.len())
+    }
+
+    /// Forgets a domain.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub(super) fn remove_domain(&mut self, maps: &mut Maps, domain: DomainId) -> Result<(), DatapathError> {
+        self.domains.remove(&domain);
+        maps.domains
+            .set(u32::from(domain.0), DomainConfig::default(), 0)
+            .map_err(map_error("remove a domain", names::MAP_DOMAINS))
+    }
+
+    /// Puts a port on its domain's list, unless it is there.
+    ///
+    /// # Errors
+    /// The table is full or cannot be written.
+    pub(super) fn add(
+        &mut self,
+        maps: &mut Maps,
+        domain: DomainId,
+        port: PortId,
+    ) -> Result<(), DatapathError> {
+        let list = self.domains.entry(domain).or_default();
+        if list.contains(&Some(port)) {
+            return Ok(());
+        }
+        let position = list.iter().position(Option::is_none).unwrap_or(list.len());
+        let key = FloodKey::new(domain, u32::try_from(position).unwrap_or(u32::MAX));
+        maps.flood_list.insert(key, port, 0).map_err(map_error("add a port", names::MAP_FLOOD_LIST))?;
+        if position == list.len() {
+            list.push(None);
+            let ageing = ageing(maps, domain)?;
+            write_domain(maps, domain, ageing, list.len())?;
+        }
+        list[position] = Some(port);
+        Ok(())
+    }
+
+    /// Takes a port off its domain's list, leaving a hole.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub(super) fn remove(
+        &mut self,
+        maps: &mut Maps,
+        domain: DomainId,
+        port: PortId,
+    ) -> Result<(), DatapathError> {
+        let Some(list) = self.domains.get_mut(&domain) else { return Ok(()) };
+        let Some(position) = list.iter().position(|at| *at == Some(port)) else { return Ok(()) };
+        list[position] = None;
+        let key = FloodKey::new(domain, u32::try_from(position).unwrap_or(u32::MAX));
+        maps.flood_list.remove(&key).map_err(map_error("remove a port", names::MAP_FLOOD_LIST))
+    }
+
+    /// Positions that hold a port, over all domains.
+    #[must_use]
+    pub(super) fn entries(&self) -> u64 {
+        self.domains.values().flatten().filter(|port| port.is_some()).count() as u64
+    }
+
+    /// Domains that exist.
+    #[must_use]
+    pub(super) fn domains(&self) -> u64 {
+        self.domains.len() as u64
+    }
+}
+
+fn ageing(maps: &Maps, domain: DomainId) -> Result<Nanos, DatapathError> {
+    let config = maps.domains.get(&u32::from(domain.0), 0).map_err(map_error("read", names::MAP_DOMAINS))?;
+    Ok(config.ageing())
+}
+
+fn write_domain(maps: &mut Maps, domain: DomainId, ageing: Nanos, len: usize) -> Result<(), DatapathError> {
+    let config = DomainConfig::new(ageing, u32::try_from(len).unwrap_or(u32::MAX));
+    maps.domains.set(u32::from(domain.0), config, 0).map_err(map_error("write a domain", names::MAP_DOMAINS))
+}

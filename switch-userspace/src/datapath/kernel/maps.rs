@@ -1,0 +1,264 @@
+//! Typed handles on the instance's maps.
+
+use std::{fs, os::fd::AsFd as _, os::fd::AsRawFd as _, sync::atomic::Ordering::Relaxed};
+
+use aya::{
+    Ebpf, Pod,
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray},
+};
+use switch_common::{
+    DropReason,
+    abi::{
+        self,
+        addr::{PortId, Slot},
+        counters::{PortCounters, drop_index},
+        domain::{DomainConfig, FloodKey},
+        fdb::{FdbEntry, FdbKey},
+        names,
+        port::{PortConfig, PortState, SwitchConfig},
+    },
+};
+
+use crate::{
+    datapath::{DatapathError, TableUse},
+    sys::shm::SharedWords,
+};
+
+/// Every map that the control plane reads or writes.
+pub(super) struct Maps {
+    /// Ports by interface index.
+    pub(super) ports: Array<MapData, PortConfig>,
+    /// Domains by number.
+    pub(super) domains: Array<MapData, DomainConfig>,
+    /// The forwarding database.
+    pub(super) fdb: HashMap<MapData, FdbKey, FdbEntry>,
+    /// Flood lists.
+    pub(super) flood_list: HashMap<MapData, FloodKey, PortId>,
+    /// Traffic counters.
+    pub(super) counters: PerCpuArray<MapData, PortCounters>,
+    /// Drop counters.
+    pub(super) drops: Array<MapData, u64>,
+    /// The switch's own interfaces.
+    pub(super) switch: Array<MapData, SwitchConfig>,
+    /// Verdict of the last frame on each CPU.
+    pub(super) last_verdict: PerCpuArray<MapData, u64>,
+    /// Tail-call targets.
+    pub(super) jumps: ProgramArray<MapData>,
+    learned: SharedWords,
+    costs: Vec<Cost>,
+}
+
+struct Cost {
+    name: &'static str,
+    capacity: u64,
+    memory_bytes: u64,
+}
+
+/// A map operation that failed.
+pub(super) fn map_error(op: &'static str, map: &'static str) -> impl Fn(MapError) -> DatapathError {
+    move |source| DatapathError::Map { op, map, source: Box::new(source) }
+}
+
+impl Maps {
+    /// Takes the maps out of a loaded object.
+    ///
+    /// # Errors
+    /// A map is missing or of another type.
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, DatapathError> {
+        let costs = names::MAPS.iter().map(|name| cost(ebpf, name)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            ports: typed(ebpf, names::MAP_PORTS)?,
+            domains: typed(ebpf, names::MAP_DOMAINS)?,
+            fdb: typed(ebpf, names::MAP_FDB)?,
+            flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
+            counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
+            drops: typed(ebpf, names::MAP_DROPS)?,
+            switch: typed(ebpf, names::MAP_SWITCH)?,
+            last_verdict: typed(ebpf, names::MAP_LAST_VERDICT)?,
+            jumps: typed(ebpf, names::MAP_JUMPS)?,
+            learned: share(ebpf)?,
+            costs,
+        })
+    }
+
+    /// The record of a port; `None` for interfaces that are none.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn port(&self, port: PortId) -> Result<Option<PortConfig>, DatapathError> {
+        if port.0 >= abi::MAX_PORTS {
+            return Ok(None);
+        }
+        let config = self.ports.get(&port.0, 0).map_err(map_error("look up a port", names::MAP_PORTS))?;
+        Ok((config != PortConfig::default()).then_some(config))
+    }
+
+    /// A port's MACs learned and sources not learned for want of room.
+    #[must_use]
+    pub(super) fn port_state(&self, slot: Slot) -> PortState {
+        let word = |offset| self.state_word(slot, offset).map_or(0, |word| word.load(Relaxed));
+        PortState { learned: word(0), not_learned: word(1) }
+    }
+
+    /// MACs learned at all ports.
+    #[must_use]
+    pub(super) fn learned_total(&self) -> u64 {
+        (0..abi::MAX_SLOTS)
+            .filter_map(|slot| u16::try_from(slot).ok())
+            .map(|slot| self.port_state(Slot(slot)).learned)
+            .sum()
+    }
+
+    /// Takes one learned MAC off a port's account, at the same time as the programs add to it.
+    pub(super) fn release_learned(&self, slot: Slot) {
+        if let Some(word) = self.state_word(slot, 0) {
+            word.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// A port's counters, over all CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError> {
+        let per_cpu = self
+            .counters
+            .get(&u32::from(slot.0), 0)
+            .map_err(map_error("read counters", names::MAP_PORT_COUNTERS))?;
+        Ok(per_cpu.iter().fold(PortCounters::default(), |sum, share| sum.plus(*share)))
+    }
+
+    /// A port's drops; reasons without drops are left out.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
+        let mut drops = Vec::new();
+        for reason in DropReason::ALL {
+            let count = self
+                .drops
+                .get(&drop_index(slot, *reason), 0)
+                .map_err(map_error("read drops", names::MAP_DROPS))?;
+            if count > 0 {
+                drops.push((*reason, count));
+            }
+        }
+        Ok(drops)
+    }
+
+    /// Sets all counters of a slot to zero, for the next port that gets it.
+    ///
+    /// # Errors
+    /// A map cannot be written.
+    pub(super) fn reset_slot(&mut self, slot: Slot) -> Result<(), DatapathError> {
+        let index = u32::from(slot.0);
+        let op = "reset counters";
+        let zeros = self.counters.get(&index, 0).map_err(map_error(op, names::MAP_PORT_COUNTERS))?;
+        let zeros = aya::maps::PerCpuValues::try_from(vec![PortCounters::default(); zeros.len()]).map_err(
+            |source| DatapathError::Io { op, object: String::from(names::MAP_PORT_COUNTERS), source },
+        )?;
+        self.counters.set(index, zeros, 0).map_err(map_error(op, names::MAP_PORT_COUNTERS))?;
+        for reason in DropReason::ALL {
+            self.drops.set(drop_index(slot, *reason), 0, 0).map_err(map_error(op, names::MAP_DROPS))?;
+        }
+        for offset in 0..STATE_WORDS {
+            if let Some(word) = self.state_word(slot, offset) {
+                word.store(0, Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every map's size and cost; entries where `entries` knows them.
+    pub(super) fn tables(&self, entries: impl Fn(&str) -> Option<u64>) -> Vec<TableUse> {
+        self.costs
+            .iter()
+            .map(|cost| TableUse {
+                name: cost.name.to_ascii_lowercase(),
+                entries: entries(cost.name),
+                capacity: cost.capacity,
+                memory_bytes: cost.memory_bytes,
+            })
+            .collect()
+    }
+
+    fn state_word(&self, slot: Slot, offset: usize) -> Option<&std::sync::atomic::AtomicU64> {
+        self.learned.word(usize::from(slot.0) * STATE_WORDS + offset)
+    }
+}
+
+const STATE_WORDS: usize = size_of::<PortState>() / size_of::<u64>();
+
+trait FromMap: Sized {
+    fn from_map(map: Map) -> Result<Self, MapError>;
+}
+
+impl<V: Pod> FromMap for Array<MapData, V> {
+    fn from_map(map: Map) -> Result<Self, MapError> {
+        Self::try_from(map)
+    }
+}
+
+impl<V: Pod> FromMap for PerCpuArray<MapData, V> {
+    fn from_map(map: Map) -> Result<Self, MapError> {
+        Self::try_from(map)
+    }
+}
+
+impl<K: Pod, V: Pod> FromMap for HashMap<MapData, K, V> {
+    fn from_map(map: Map) -> Result<Self, MapError> {
+        Self::try_from(map)
+    }
+}
+
+impl FromMap for ProgramArray<MapData> {
+    fn from_map(map: Map) -> Result<Self, MapError> {
+        Self::try_from(map)
+    }
+}
+
+fn typed<M: FromMap>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DatapathError> {
+    let map = ebpf.take_map(name).ok_or(DatapathError::Missing { what: "map", name })?;
+    M::from_map(map).map_err(map_error("open", name))
+}
+
+fn share(ebpf: &Ebpf) -> Result<SharedWords, DatapathError> {
+    let words = abi::MAX_SLOTS as usize * STATE_WORDS;
+    let data = data_of(ebpf, names::MAP_PORT_STATE)?;
+    SharedWords::map(data.fd().as_fd(), words).map_err(|source| DatapathError::Io {
+        op: "map into memory",
+        object: String::from(names::MAP_PORT_STATE),
+        source,
+    })
+}
+
+/// What the kernel says in the descriptor's `fdinfo`.
+fn cost(ebpf: &Ebpf, name: &'static str) -> Result<Cost, DatapathError> {
+    let data = data_of(ebpf, name)?;
+    let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
+    let text =
+        fs::read_to_string(&path).map_err(|source| DatapathError::Io { op: "read", object: path, source })?;
+    let field = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim().parse().ok()
+    };
+    Ok(Cost {
+        name,
+        capacity: field("max_entries:").unwrap_or(0),
+        memory_bytes: field("memlock:").unwrap_or(0),
+    })
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "aya has dozens of map kinds; the object has these five")]
+fn data_of<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a MapData, DatapathError> {
+    match ebpf.map(name) {
+        Some(
+            Map::Array(data)
+            | Map::PerCpuArray(data)
+            | Map::HashMap(data)
+            | Map::ProgramArray(data)
+            | Map::RingBuf(data),
+        ) => Ok(data),
+        _ => Err(DatapathError::Missing { what: "map", name }),
+    }
+}

@@ -1,0 +1,315 @@
+//! The eBPF datapath seen from the control plane: maps, pinned programs, and a pinned link for each port.
+//!
+//! Nothing here is needed for frames to flow: the kernel holds everything by its pins. Opening after a crash adopts
+//! what is there.
+
+mod attach;
+mod events;
+mod flood_list;
+mod maps;
+mod object;
+mod pins;
+mod relay;
+
+use std::path::{Path, PathBuf};
+
+use aya::{maps::MapError, programs::TcAttachType};
+use switch_common::{
+    DropReason,
+    abi::{
+        self,
+        addr::{DomainId, PortId, Slot},
+        counters::PortCounters,
+        fdb::{FdbEntry, FdbKey},
+        names::{self, PROG_PORT_INGRESS},
+        port::{PortConfig, PortState, SwitchConfig},
+    },
+    units::Nanos,
+};
+
+pub use self::object::verified_instructions;
+use self::{
+    flood_list::FloodLists,
+    maps::{Maps, map_error},
+    object::Programs,
+    pins::Pins,
+};
+use crate::{
+    datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse, naming},
+    netns::{Netlink, Netns},
+};
+
+/// The eBPF datapath of one instance.
+pub struct KernelDatapath {
+    prefix: String,
+    pins: Pins,
+    netns: Netns,
+    netlink: Netlink,
+    maps: Maps,
+    programs: Programs,
+    floods: FloodLists,
+    fixed_fdb_entries: u64,
+}
+
+impl KernelDatapath {
+    /// Loads or adopts the datapath of `instance` in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// `bpffs` is no BPF file system, what is pinned there is not ours, or the kernel refuses something.
+    pub fn open(instance: &str, bpffs: &Path) -> Result<Self, DatapathError> {
+        let prefix = naming::interface_prefix(instance);
+        let pins = Pins::new(bpffs, instance);
+        pins.prepare(bpffs)?;
+        let (maps, programs) = object::load(&pins)?;
+        let mut datapath = Self {
+            netns: Netns::current()?,
+            netlink: Netlink::open()?,
+            floods: FloodLists::adopt(&maps)?,
+            fixed_fdb_entries: 0,
+            prefix,
+            pins,
+            maps,
+            programs,
+        };
+        datapath.fixed_fdb_entries =
+            datapath.list_fdb()?.iter().filter(|(_, entry)| !entry.is_learned()).count() as u64;
+        let relay = relay::ensure(
+            &datapath.netlink,
+            &datapath.prefix,
+            &datapath.pins,
+            &mut datapath.programs.flood_resume,
+        )?;
+        datapath.set_relay(relay)?;
+        Ok(datapath)
+    }
+
+    /// Removes the pins and helper interfaces of an instance whose daemon is gone, without loading anything.
+    ///
+    /// # Errors
+    /// All that could not be removed; the rest was.
+    pub fn purge_leftovers(instance: &str, bpffs: &Path) -> Result<(), Vec<DatapathError>> {
+        let pins = Pins::new(bpffs, instance);
+        let netlink = Netlink::open().map_err(|error| vec![error.into()])?;
+        purge(&netlink, &naming::interface_prefix(instance), &pins)
+    }
+
+    /// Where the maps are pinned.
+    #[must_use]
+    pub fn maps_dir(&self) -> PathBuf {
+        self.pins.maps()
+    }
+
+    /// Where the programs are pinned.
+    #[must_use]
+    pub fn programs_dir(&self) -> PathBuf {
+        self.pins.programs()
+    }
+
+    /// The verdict on the last frame on each CPU, in the order of the CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn last_verdicts(&self) -> Result<Vec<u64>, DatapathError> {
+        let values = self.maps.last_verdict.get(&0, 0).map_err(map_error("read", names::MAP_LAST_VERDICT))?;
+        Ok(values.to_vec())
+    }
+
+    /// A port's learned-MAC account.
+    #[must_use]
+    pub fn port_state(&self, slot: Slot) -> PortState {
+        self.maps.port_state(slot)
+    }
+
+    fn set_relay(&mut self, relay: PortId) -> Result<(), DatapathError> {
+        let before = self.maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
+        let switch = SwitchConfig::new(before.cpu_port(), relay, before.build());
+        self.maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))
+    }
+
+    fn attach_new(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        let link = self.netlink.link_by_index(port.0.into())?;
+        self.maps.reset_slot(config.slot())?;
+        self.write_port(port, config)?;
+        self.floods.add(&mut self.maps, config.domain(), port)?;
+        attach::attach(
+            &mut self.programs.port_ingress,
+            PROG_PORT_INGRESS,
+            &link.name,
+            TcAttachType::Ingress,
+            &self.pins.port_link(port),
+        )
+    }
+
+    fn write_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        self.maps.ports.set(port.0, config, 0).map_err(map_error("write a port", names::MAP_PORTS))
+    }
+
+    fn fdb_entry(&self, key: FdbKey) -> Result<Option<FdbEntry>, DatapathError> {
+        match self.maps.fdb.get(&key, 0) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(map_error("look up", names::MAP_FDB)(error)),
+        }
+    }
+
+    fn account_for_removed(&mut self, entry: FdbEntry) -> Result<(), DatapathError> {
+        if !entry.is_learned() {
+            self.fixed_fdb_entries = self.fixed_fdb_entries.saturating_sub(1);
+        } else if let Some(port) = self.maps.port(entry.port())? {
+            self.maps.release_learned(port.slot());
+        }
+        Ok(())
+    }
+
+    fn forget_fdb_of(&mut self, port: PortId) -> Result<(), DatapathError> {
+        for (key, entry) in self.list_fdb()? {
+            if entry.port() == port {
+                self.remove_fdb(key)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Datapath for KernelDatapath {
+    fn mode(&self) -> Mode {
+        Mode::Ebpf
+    }
+
+    fn port_netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError> {
+        self.floods.set_domain(&mut self.maps, domain, ageing)
+    }
+
+    fn remove_domain(&mut self, domain: DomainId) -> Result<(), DatapathError> {
+        for (key, _) in self.list_fdb()? {
+            if key.domain() == domain {
+                self.remove_fdb(key)?;
+            }
+        }
+        self.floods.remove_domain(&mut self.maps, domain)
+    }
+
+    fn attach_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        if port.0 >= abi::MAX_PORTS {
+            return Err(DatapathError::IndexTooHigh { index: port.0, limit: abi::MAX_PORTS });
+        }
+        if self.pins.port_link(port).exists() && self.maps.port(port)?.is_some() {
+            return self.update_port(port, config);
+        }
+        let attached = self.attach_new(port, config);
+        if attached.is_err() {
+            // The first failure is the one to tell.
+            let _second = self.detach_port(port);
+        }
+        attached
+    }
+
+    fn update_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        if let Some(before) = self.maps.port(port)?
+            && before.domain() != config.domain()
+        {
+            self.floods.remove(&mut self.maps, before.domain(), port)?;
+        }
+        self.write_port(port, config)?;
+        self.floods.add(&mut self.maps, config.domain(), port)
+    }
+
+    fn detach_port(&mut self, port: PortId) -> Result<(), DatapathError> {
+        let unpinned = attach::unpin(&self.pins.port_link(port));
+        let known = self.maps.port(port)?;
+        if let Some(config) = known {
+            self.floods.remove(&mut self.maps, config.domain(), port)?;
+        }
+        self.write_port(port, PortConfig::default())?;
+        if known.is_some() {
+            self.forget_fdb_of(port)?;
+        }
+        unpinned
+    }
+
+    fn ports(&self) -> Result<Vec<Port>, DatapathError> {
+        let mut ports = Vec::new();
+        for id in self.pins.linked_ports()? {
+            if let Some(config) = self.maps.port(id)? {
+                ports.push(Port { id, config });
+            }
+        }
+        Ok(ports)
+    }
+
+    fn put_fdb(&mut self, key: FdbKey, entry: FdbEntry) -> Result<(), DatapathError> {
+        let before = self.fdb_entry(key)?;
+        self.maps.fdb.insert(key, entry, 0).map_err(|error| {
+            if is_table_full(&error) {
+                return DatapathError::Full {
+                    map: names::MAP_FDB,
+                    capacity: u64::from(abi::MAX_FDB_ENTRIES),
+                };
+            }
+            map_error("insert", names::MAP_FDB)(error)
+        })?;
+        self.fixed_fdb_entries += u64::from(!entry.is_learned());
+        before.map_or(Ok(()), |before| self.account_for_removed(before))
+    }
+
+    fn remove_fdb(&mut self, key: FdbKey) -> Result<Option<FdbEntry>, DatapathError> {
+        let Some(entry) = self.fdb_entry(key)? else { return Ok(None) };
+        match self.maps.fdb.remove(&key) {
+            Ok(()) => {}
+            Err(MapError::KeyNotFound) => return Ok(None),
+            Err(error) => return Err(map_error("remove", names::MAP_FDB)(error)),
+        }
+        self.account_for_removed(entry)?;
+        Ok(Some(entry))
+    }
+
+    fn list_fdb(&self) -> Result<Vec<(FdbKey, FdbEntry)>, DatapathError> {
+        self.maps.fdb.iter().collect::<Result<_, _>>().map_err(map_error("list", names::MAP_FDB))
+    }
+
+    fn learned(&self) -> u64 {
+        self.maps.learned_total()
+    }
+
+    fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError> {
+        self.maps.counters(slot)
+    }
+
+    fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
+        self.maps.drops(slot)
+    }
+
+    fn tables(&self) -> Result<Vec<TableUse>, DatapathError> {
+        let ports = self.ports()?.len() as u64;
+        let fdb = self.fixed_fdb_entries + self.learned();
+        Ok(self.maps.tables(|name| match name {
+            names::MAP_PORTS | names::MAP_PORT_STATE | names::MAP_PORT_COUNTERS => Some(ports),
+            names::MAP_DOMAINS => Some(self.floods.domains()),
+            names::MAP_FDB => Some(fdb),
+            names::MAP_FLOOD_LIST => Some(self.floods.entries()),
+            _ => None,
+        }))
+    }
+
+    fn events(&self) -> Result<Box<dyn EventSource>, DatapathError> {
+        Ok(Box::new(events::RingEvents::open(&self.pins.maps())?))
+    }
+
+    fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>> {
+        purge(&self.netlink, &self.prefix, &self.pins)
+    }
+}
+
+fn purge(netlink: &Netlink, prefix: &str, pins: &Pins) -> Result<(), Vec<DatapathError>> {
+    let steps = [relay::remove(netlink, prefix, pins), pins.remove()];
+    let errors: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn is_table_full(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(failed) if failed.io_error.raw_os_error() == Some(libc::E2BIG))
+}

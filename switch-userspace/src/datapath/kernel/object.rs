@@ -1,0 +1,157 @@
+//! Loading the kernel programs, or adopting the pinned ones of the daemon before.
+
+use std::fs;
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{
+        SchedClassifier,
+        links::{FdLink, PinnedLink},
+        tc::SchedClassifierLink,
+    },
+};
+use switch_common::abi::{
+    names::{self, JUMP_FLOOD, PROG_FLOOD, PROG_FLOOD_RESUME, PROG_PORT_INGRESS},
+    port::SwitchConfig,
+};
+
+use super::{
+    attach::link_error,
+    maps::{Maps, map_error},
+    pins::{Pins, io_error},
+};
+use crate::datapath::{DatapathError, naming};
+
+/// The programs as the build made them; empty where it made none.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/wye-bpf.o"));
+
+/// The loaded programs, each pinned.
+pub(super) struct Programs {
+    /// tcx ingress of every port.
+    pub(super) port_ingress: SchedClassifier,
+    /// tcx ingress of the far end of the relay pair.
+    pub(super) flood_resume: SchedClassifier,
+    /// Tail-call target.
+    pub(super) flood: SchedClassifier,
+}
+
+/// Creates or adopts the maps, and loads the programs unless the pinned ones are of this very build.
+///
+/// # Errors
+/// There is no object, a pin is not ours, or the kernel refuses something.
+pub(super) fn load(pins: &Pins) -> Result<(Maps, Programs), DatapathError> {
+    if OBJECT.is_empty() {
+        return Err(DatapathError::NoObject);
+    }
+    check_pins(pins)?;
+    let mut loader = EbpfLoader::new();
+    for name in names::MAPS {
+        loader.map_pin_path(name, pins.maps().join(name));
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|source| DatapathError::Load { source: Box::new(source) })?;
+    let mut maps = Maps::take(&mut ebpf)?;
+    let build = naming::digest(OBJECT);
+    let before = maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
+    if before.build() != build {
+        replace_programs(&mut ebpf, pins)?;
+    }
+    let mut programs = Programs::adopt(pins)?;
+    if before.build() != build {
+        let flood = programs.flood.fd().map_err(program_error(PROG_FLOOD))?;
+        maps.jumps.set(JUMP_FLOOD, flood, 0).map_err(map_error("set", names::MAP_JUMPS))?;
+        programs.take_over_links(pins)?;
+        let switch = SwitchConfig::new(before.cpu_port(), before.flood_relay(), build);
+        maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))?;
+    }
+    Ok((maps, programs))
+}
+
+/// The verified instruction count of each program, as the kernel counted when it loaded them.
+///
+/// # Errors
+/// The object is missing or does not load.
+pub fn verified_instructions() -> Result<Vec<(&'static str, u32)>, DatapathError> {
+    if OBJECT.is_empty() {
+        return Err(DatapathError::NoObject);
+    }
+    let mut ebpf = Ebpf::load(OBJECT).map_err(|source| DatapathError::Load { source: Box::new(source) })?;
+    let mut counts = Vec::new();
+    for name in names::PROGRAMS {
+        let program = classifier(&mut ebpf, name)?;
+        program.load().map_err(program_error(name))?;
+        let info = program.info().map_err(program_error(name))?;
+        let count =
+            info.verified_instruction_count().ok_or(DatapathError::Missing { what: "count of", name })?;
+        counts.push((name, count));
+    }
+    Ok(counts)
+}
+
+impl Programs {
+    fn adopt(pins: &Pins) -> Result<Self, DatapathError> {
+        let open = |name: &'static str| {
+            SchedClassifier::from_pin(pins.programs().join(name)).map_err(program_error(name))
+        };
+        Ok(Self {
+            port_ingress: open(PROG_PORT_INGRESS)?,
+            flood_resume: open(PROG_FLOOD_RESUME)?,
+            flood: open(PROG_FLOOD)?,
+        })
+    }
+
+    /// Swaps the programs inside live links: no frame passes without one.
+    fn take_over_links(&mut self, pins: &Pins) -> Result<(), DatapathError> {
+        for port in pins.linked_ports()? {
+            swap(&mut self.port_ingress, PROG_PORT_INGRESS, &pins.port_link(port))?;
+        }
+        if pins.relay_link().exists() {
+            swap(&mut self.flood_resume, PROG_FLOOD_RESUME, &pins.relay_link())?;
+        }
+        Ok(())
+    }
+}
+
+fn swap(
+    program: &mut SchedClassifier,
+    name: &'static str,
+    pin: &std::path::Path,
+) -> Result<(), DatapathError> {
+    let pinned = PinnedLink::from_pin(pin).map_err(link_error(pin))?;
+    let link: SchedClassifierLink = FdLink::from(pinned).try_into().map_err(link_error(pin))?;
+    let id = program.attach_to_link(link).map_err(program_error(name))?;
+    // The pin holds the link from here on.
+    program.take_link(id).map(drop).map_err(program_error(name))
+}
+
+fn check_pins(pins: &Pins) -> Result<(), DatapathError> {
+    let object = aya_obj::Object::parse(OBJECT)
+        .map_err(|source| DatapathError::Load { source: Box::new(aya::EbpfError::ParseError(source)) })?;
+    for name in names::MAPS {
+        let expected = object.maps.get(name).ok_or(DatapathError::Missing { what: "map", name })?;
+        pins.check_map(name, expected)?;
+    }
+    Ok(())
+}
+
+fn replace_programs(ebpf: &mut Ebpf, pins: &Pins) -> Result<(), DatapathError> {
+    for name in names::PROGRAMS {
+        let program = classifier(ebpf, name)?;
+        program.load().map_err(program_error(name))?;
+        let path = pins.programs().join(name);
+        if path.exists() {
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        }
+        program.pin(&path).map_err(|source| DatapathError::Pin { path, source: Box::new(source) })?;
+    }
+    Ok(())
+}
+
+fn classifier<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, DatapathError> {
+    let program = ebpf.program_mut(name).ok_or(DatapathError::Missing { what: "program", name })?;
+    program.try_into().map_err(program_error(name))
+}
+
+/// A program operation that failed.
+pub(super) fn program_error(program: &'static str) -> impl Fn(aya::programs::ProgramError) -> DatapathError {
+    move |source| DatapathError::Program { program: String::from(program), source: Box::new(source) }
+}
