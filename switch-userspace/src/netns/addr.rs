@@ -41,19 +41,22 @@ impl Netlink {
     /// Gives the interface `index` the address `net`.
     ///
     /// # Errors
-    /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where it has it; no such interface; IPv6 is off on it.
+    /// [`ErrorKind::Exists`](super::ErrorKind::Exists) where it has it; [`NetnsError::Ipv6Off`]; no such interface.
     pub fn add_address(&self, index: IfIndex, net: IpNet, flags: AddressFlags) -> Result<(), NetnsError> {
         let mut kernel_flags = KernelFlags::empty();
         kernel_flags.set(KernelFlags::Nodad, flags.nodad);
         kernel_flags.set(KernelFlags::Noprefixroute, flags.no_prefix_route);
         let mut message = address_message(index, net);
         message.attributes.push(AddressAttribute::Flags(kernel_flags));
-        self.request(
-            "add",
-            &format_args!("address {net} to interface {index}"),
-            RouteNetlinkMessage::NewAddress(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+        let object = format!("address {net} to interface {index}");
+        let message = RouteNetlinkMessage::NewAddress(message);
+        match self.request("add", &object, message, NLM_F_CREATE | NLM_F_EXCL) {
+            // A missing privilege is EPERM.
+            Err(NetnsError::System { source, .. }) if source.errno() == libc::EACCES => {
+                Err(NetnsError::Ipv6Off { object })
+            }
+            added => added,
+        }
     }
 
     /// Takes the address `net` from the interface `index`.

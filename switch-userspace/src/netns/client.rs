@@ -72,7 +72,7 @@ impl Netlink {
         message: RouteNetlinkMessage,
         flags: u16,
     ) -> Result<(), NetnsError> {
-        self.exchange(op, object, message, flags | NLM_F_ACK)?;
+        self.exchange(message, flags | NLM_F_ACK).map_err(|fault| fault.of(op, object))?;
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Netlink {
         object: &dyn Display,
         message: RouteNetlinkMessage,
     ) -> Result<RouteNetlinkMessage, NetnsError> {
-        let answer = self.exchange(op, object, message, NLM_F_ACK)?;
+        let answer = self.exchange(message, NLM_F_ACK).map_err(|fault| fault.of(op, object))?;
         answer.messages.into_iter().next().ok_or_else(|| NetnsError::unexpected(op, object))
     }
 
@@ -95,66 +95,50 @@ impl Netlink {
         message: &RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>, NetnsError> {
         for _ in 0..DUMP_ATTEMPTS {
-            let answer = self.exchange(op, object, message.clone(), NLM_F_DUMP)?;
+            let answer = self.exchange(message.clone(), NLM_F_DUMP).map_err(|fault| fault.of(op, object))?;
             if !answer.interrupted {
                 return Ok(answer.messages);
             }
         }
-        Err(NetnsError::system(
-            op,
-            object,
-            SystemError::explained(libc::EAGAIN, Some("the list keeps changing".into())),
-        ))
+        let changing = SystemError::explained(libc::EAGAIN, Some("the list keeps changing".to_owned()));
+        Err(NetnsError::system(op, object, changing))
     }
 
-    fn exchange(
-        &self,
-        op: &'static str,
-        object: &dyn Display,
-        message: RouteNetlinkMessage,
-        flags: u16,
-    ) -> Result<Answer, NetnsError> {
-        let sequence = self.sequence.get().wrapping_add(1);
-        self.sequence.set(sequence);
+    fn exchange(&self, message: RouteNetlinkMessage, flags: u16) -> Result<Answer, Fault> {
+        let sequence = self.send(message, flags)?;
+        let mut answer = Answer::default();
+        let mut unreadable = None;
+        let mut buffer = Vec::with_capacity(RECEIVE_BYTES);
+        // The answer is read to its end even where a part of it cannot be: the socket is then good for the next request.
+        loop {
+            buffer.clear();
+            receive(&self.socket, &mut buffer)?;
+            for message in messages(&buffer) {
+                match message {
+                    Ok(message) if message.header.sequence_number != sequence => {}
+                    Ok(message) => {
+                        if answer.take(message)? {
+                            return unreadable.map_or(Ok(answer), |source| Err(Fault::Decode(source)));
+                        }
+                    }
+                    Err(source) => unreadable = Some(source),
+                }
+            }
+        }
+    }
 
+    /// Sends a request and returns the number that its answer will bear.
+    fn send(&self, message: RouteNetlinkMessage, flags: u16) -> Result<u32, Fault> {
         let mut header = NetlinkHeader::default();
         header.flags = flags | NLM_F_REQUEST;
-        header.sequence_number = sequence;
+        header.sequence_number = self.sequence.get().wrapping_add(1);
+        self.sequence.set(header.sequence_number);
         let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
         request.finalize();
         let mut buffer = vec![0; request.buffer_len()];
         request.serialize(&mut buffer);
-        self.socket.send(&buffer, 0).map_err(|source| NetnsError::system(op, object, source))?;
-
-        let mut answer = Answer::default();
-        let mut buffer = Vec::with_capacity(RECEIVE_BYTES);
-        loop {
-            buffer.clear();
-            receive(&self.socket, &mut buffer).map_err(|source| NetnsError::system(op, object, source))?;
-            for message in messages(&buffer) {
-                let message = message.map_err(|source| NetnsError::decode(op, object, source))?;
-                if message.header.sequence_number != sequence {
-                    continue;
-                }
-                answer.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
-                match message.payload {
-                    NetlinkPayload::InnerMessage(inner) => answer.messages.push(inner),
-                    NetlinkPayload::Error(end) => {
-                        return outcome_of_ack(&end)
-                            .map(|()| answer)
-                            .map_err(|source| NetnsError::system(op, object, source));
-                    }
-                    NetlinkPayload::Done(end) => {
-                        return outcome_of_dump(&end)
-                            .map(|()| answer)
-                            .map_err(|source| NetnsError::system(op, object, source));
-                    }
-                    NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | _ => {
-                        return Err(NetnsError::unexpected(op, object));
-                    }
-                }
-            }
-        }
+        self.socket.send(&buffer, 0)?;
+        Ok(header.sequence_number)
     }
 }
 
@@ -170,6 +154,46 @@ struct Answer {
     messages: Vec<RouteNetlinkMessage>,
     /// The objects changed while they were listed: some may be missing or doubled.
     interrupted: bool,
+}
+
+impl Answer {
+    /// Takes a message in, and says whether it was the last one.
+    fn take(&mut self, message: NetlinkMessage<RouteNetlinkMessage>) -> Result<bool, Fault> {
+        self.interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+        match message.payload {
+            NetlinkPayload::InnerMessage(inner) => {
+                self.messages.push(inner);
+                Ok(false)
+            }
+            NetlinkPayload::Error(end) => outcome_of_ack(&end).map(|()| true),
+            NetlinkPayload::Done(end) => outcome_of_dump(&end).map(|()| true),
+            NetlinkPayload::Noop => Ok(false),
+            NetlinkPayload::Overrun(_) | _ => Err(Fault::Unexpected),
+        }
+    }
+}
+
+/// Why an exchange failed, before it is known what it was about.
+enum Fault {
+    System(SystemError),
+    Decode(DecodeError),
+    Unexpected,
+}
+
+impl Fault {
+    fn of(self, op: &'static str, object: &dyn Display) -> NetnsError {
+        match self {
+            Self::System(source) => NetnsError::system(op, object, source),
+            Self::Decode(source) => NetnsError::decode(op, object, source),
+            Self::Unexpected => NetnsError::unexpected(op, object),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(source: io::Error) -> Self {
+        Self::System(source.into())
+    }
 }
 
 /// Receives one datagram whole into the free room of `buffer`.
@@ -195,21 +219,21 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Decoded> + '
     })
 }
 
-fn outcome_of_ack(end: &ErrorMessage) -> Result<(), SystemError> {
+fn outcome_of_ack(end: &ErrorMessage) -> Result<(), Fault> {
     let attributes = end.header.get(HEADER_BYTES..).unwrap_or_default();
     outcome(end.raw_code(), attributes)
 }
 
-fn outcome_of_dump(end: &DoneMessage) -> Result<(), SystemError> {
+fn outcome_of_dump(end: &DoneMessage) -> Result<(), Fault> {
     outcome(end.code, &end.extended_ack)
 }
 
-fn outcome(code: i32, attributes: &[u8]) -> Result<(), SystemError> {
+fn outcome(code: i32, attributes: &[u8]) -> Result<(), Fault> {
     if code == 0 {
         return Ok(());
     }
     let text = NlasIterator::new(attributes).flatten().find(|attribute| attribute.kind() == ERROR_TEXT);
     let explanation =
         text.map(|text| String::from_utf8_lossy(text.value()).trim_end_matches('\0').to_owned());
-    Err(SystemError::explained(code.abs(), explanation))
+    Err(Fault::System(SystemError::explained(code.abs(), explanation)))
 }

@@ -28,6 +28,12 @@ pub enum NetnsError {
         /// The index.
         index: IfIndex,
     },
+    /// An IPv6 address for an interface without IPv6.
+    #[error("add {object}: IPv6 is off there (net.ipv6.conf.*.disable_ipv6)")]
+    Ipv6Off {
+        /// The address and the interface.
+        object: String,
+    },
     /// The kernel's answer could not be read.
     #[error("{op} {object}: the kernel's answer cannot be read: {source}")]
     Decode {
@@ -80,7 +86,7 @@ pub enum ErrorKind {
     Permission,
     /// The caller's input can never work: a bad name, a file that is no namespace, the host's own namespace.
     Invalid,
-    /// The kernel or the device does not have the feature.
+    /// The kernel or the device does not have the feature, or it is off.
     Unsupported,
     /// Everything else.
     Other,
@@ -93,6 +99,7 @@ impl NetnsError {
         match self {
             Self::System { source, .. } => source.kind(),
             Self::IndexTaken { .. } => ErrorKind::IndexTaken,
+            Self::Ipv6Off { .. } => ErrorKind::Unsupported,
             Self::NotANamespace { .. } | Self::HostNamespace { .. } | Self::Name(_) => ErrorKind::Invalid,
             Self::Decode { .. } | Self::Unexpected { .. } => ErrorKind::Other,
         }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd},
 };
 
 use super::{
@@ -67,18 +67,6 @@ impl Tap {
     #[must_use]
     pub fn into_file(self) -> File {
         self.file
-    }
-}
-
-impl AsFd for Tap {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
-}
-
-impl From<Tap> for OwnedFd {
-    fn from(tap: Tap) -> Self {
-        tap.file.into()
     }
 }
 
