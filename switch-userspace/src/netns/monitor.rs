@@ -86,7 +86,8 @@ impl Monitor {
         Ok(self.pending.pop_front())
     }
 
-    /// Waits for an event, at most `timeout` where one is given. Nothing when the time is over.
+    /// Waits for an event, at most `timeout` where one is given. Nothing when the time is over or a
+    /// signal came.
     ///
     /// # Errors
     /// As [`Monitor::next_event`].

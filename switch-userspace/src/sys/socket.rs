@@ -11,17 +11,21 @@ use super::check;
 #[expect(clippy::cast_possible_truncation, reason = "an int has four bytes")]
 const INT_BYTES: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
 
-/// Waits until `file` can be read, at most `timeout` (rounded up to milliseconds); `None` waits for ever. Says whether it can.
+/// Waits until `file` can be read, at most `timeout` (rounded up to milliseconds); `None` waits for ever. Says whether it can;
+/// a signal ends the wait too.
 ///
 /// # Errors
-/// EINTR when a signal handler ran.
+/// The descriptor cannot be waited for.
 pub fn wait_readable(file: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
     let milliseconds = timeout.map_or(-1, |timeout| {
         libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
     });
     let mut wanted = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: poll writes to exactly one pollfd, which lives until the call returns.
-    Ok(check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds) })? > 0)
+    match check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds) }) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        polled => polled.map(|ready| ready > 0),
+    }
 }
 
 /// Sets the receive buffer of `socket` to `bytes`, past the system's limit.
