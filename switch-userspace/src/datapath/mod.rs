@@ -93,6 +93,18 @@ pub enum DatapathError {
         /// What aya says.
         source: Box<aya::maps::MapError>,
     },
+    /// The kernel lacks what the datapath stands on.
+    #[error(
+        "this kernel ({release}) has no {feature}: the eBPF datapath needs Linux {needs} or newer; `--datapath userspace` does without"
+    )]
+    Unsupported {
+        /// The missing feature.
+        feature: &'static str,
+        /// The kernel that has it first.
+        needs: &'static str,
+        /// The running kernel.
+        release: String,
+    },
     /// A table is full.
     #[error("table {map} is full: {capacity} entries")]
     Full {
@@ -150,6 +162,24 @@ pub enum DatapathError {
         /// First index that is too high.
         limit: u32,
     },
+}
+
+impl DatapathError {
+    /// Whether the cause is a missing privilege.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+            {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
 }
 
 /// Sampled drops, one after the other.

@@ -57,8 +57,17 @@ impl KernelDatapath {
     /// # Errors
     /// `bpffs` is no BPF file system, what is pinned there is not ours, or the kernel refuses something.
     pub fn open(instance: &str, bpffs: &Path) -> Result<Self, DatapathError> {
-        let prefix = naming::interface_prefix(instance);
         let pins = Pins::new(bpffs, instance);
+        let is_new = !pins.exist();
+        let opened = Self::open_pinned(naming::interface_prefix(instance), pins.clone(), bpffs);
+        if is_new && opened.is_err() {
+            // The first failure is the one to tell.
+            let _second = Self::purge_leftovers(instance, bpffs);
+        }
+        opened
+    }
+
+    fn open_pinned(prefix: String, pins: Pins, bpffs: &Path) -> Result<Self, DatapathError> {
         pins.prepare(bpffs)?;
         let (maps, programs) = object::load(&pins)?;
         let mut datapath = Self {

@@ -29,6 +29,12 @@ impl Pins {
         Self { instance, root }
     }
 
+    /// Whether the instance has pins, of whatever schema.
+    #[must_use]
+    pub(super) fn exist(&self) -> bool {
+        self.instance.exists()
+    }
+
     /// Makes the directories where they are missing, readable by root only.
     ///
     /// # Errors
