@@ -52,14 +52,12 @@ pub fn parse<F: Frame>(frame: &F) -> Result<Headers, Verdict> {
         tcp_flags: 0,
     };
     parse_tags(frame, &mut headers)?;
-    if headers.ethertype < eth::MIN_TYPE {
-        parse_llc(frame, &mut headers)?;
-    }
+    let end = if headers.ethertype < eth::MIN_TYPE { parse_llc(frame, &mut headers)? } else { frame.len() };
     headers.payload_offset = headers.l3_offset;
     match headers.ethertype {
-        eth::TYPE_IPV4 => parse_ipv4(frame, &mut headers)?,
-        eth::TYPE_IPV6 => parse_ipv6(frame, &mut headers)?,
-        eth::TYPE_ARP => parse_arp(frame, &mut headers)?,
+        eth::TYPE_IPV4 => parse_ipv4(frame, &mut headers, end)?,
+        eth::TYPE_IPV6 => parse_ipv6(frame, &mut headers, end)?,
+        eth::TYPE_ARP => parse_arp(frame, &mut headers, end)?,
         _ => {}
     }
     Ok(headers)
@@ -94,42 +92,44 @@ fn parse_tags<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict>
     Err(Verdict::drop(DropReason::TagStack))
 }
 
+/// Returns where the 802.3 length says that the payload ends: bytes behind it are padding.
 #[inline(always)]
-fn parse_llc<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
+fn parse_llc<F: Frame>(frame: &F, headers: &mut Headers) -> Result<u32, Verdict> {
     let length = u32::from(headers.ethertype);
-    if headers.l3_offset + length > frame.len() {
+    let end = headers.l3_offset + length;
+    if end > frame.len() {
         return Err(Verdict::drop(DropReason::BadLlcLength));
     }
     headers.ethertype = 0;
     if length < llc::SNAP_LEN {
-        return Ok(());
+        return Ok(end);
     }
     let snap = SnapHeader(load(frame, headers.l3_offset, DropReason::BadLlcLength)?);
     if let Some(ethertype) = snap.ethertype() {
         headers.ethertype = ethertype;
         headers.l3_offset += llc::SNAP_LEN;
     }
-    Ok(())
+    Ok(end)
 }
 
 #[inline(always)]
-fn parse_arp<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
+fn parse_arp<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), Verdict> {
     let arp = ArpMessage(load(frame, headers.l3_offset, DropReason::ArpHeader)?);
-    if !arp.is_ethernet_ipv4() {
+    headers.payload_offset = headers.l3_offset + arp::LEN;
+    if !arp.is_ethernet_ipv4() || headers.payload_offset > end {
         return Err(Verdict::drop(DropReason::ArpHeader));
     }
     headers.network = Network::Arp;
     headers.src_ip = widen(arp.sender_ip());
     headers.dst_ip = widen(arp.target_ip());
-    headers.payload_offset = headers.l3_offset + arp::LEN;
     Ok(())
 }
 
 #[inline(always)]
-fn parse_ipv4<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
+fn parse_ipv4<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), Verdict> {
     const BAD: DropReason = DropReason::Ipv4Header;
     let ip = Ipv4Header(load(frame, headers.l3_offset, BAD)?);
-    let room = frame.len() - headers.l3_offset;
+    let room = end - headers.l3_offset;
     let total = if ip.total_len() == 0 && frame.segment_size() > 0 { room } else { ip.total_len() };
     if ip.version() != 4 || ip.header_len() < ipv4::MIN_LEN || ip.header_len() > total || total > room {
         return Err(Verdict::drop(BAD));
@@ -144,19 +144,19 @@ fn parse_ipv4<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict>
 }
 
 #[inline(always)]
-fn parse_ipv6<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
+fn parse_ipv6<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), Verdict> {
     const BAD: DropReason = DropReason::Ipv6Header;
     let ip = Ipv6Header(load(frame, headers.l3_offset, BAD)?);
-    let room = frame.len() - headers.l3_offset - ipv6::LEN;
+    let room = end.saturating_sub(headers.l3_offset + ipv6::LEN);
     let payload = if ip.payload_len() == 0 && frame.segment_size() > 0 { room } else { ip.payload_len() };
-    if ip.version() != 6 || payload > room {
+    headers.l4_offset = headers.l3_offset + ipv6::LEN;
+    if ip.version() != 6 || headers.l4_offset + payload > end {
         return Err(Verdict::drop(BAD));
     }
     headers.network = Network::Ipv6;
     headers.src_ip = ip.src();
     headers.dst_ip = ip.dst();
     headers.protocol = ip.next_header();
-    headers.l4_offset = headers.l3_offset + ipv6::LEN;
     let end = headers.l4_offset + payload;
     if ipv6::is_extension(headers.protocol) {
         walk_extensions(frame, headers, end)?;

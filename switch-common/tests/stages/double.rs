@@ -1,0 +1,205 @@
+//! The stages' world in ordinary memory: a frame, tables and a clock whose contents a test says.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use switch_common::{
+    DropReason, PuntReason, Verdict,
+    abi::{
+        addr::{DomainId, MacAddr, PortId, Slot},
+        domain::DomainConfig,
+        fdb::{FdbEntry, FdbKey},
+        port::{PortConfig, PortFlags},
+    },
+    stage::env::{Clock, Frame, InsertError, ParseDepth, Tables},
+    units::Nanos,
+    wire::vlan::Tag,
+};
+
+/// A MAC of the locally administered range.
+pub(crate) const fn mac(last: u8) -> MacAddr {
+    MacAddr::new([2, 0, 0, 0, 0, last])
+}
+
+/// A frame in memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TestFrame {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) offloaded: Option<Tag>,
+    pub(crate) segment_size: u32,
+}
+
+impl TestFrame {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
+impl Frame for TestFrame {
+    const DEPTH: ParseDepth =
+        ParseDepth { extensions: 4, beyond: Verdict::punt(PuntReason::LongHeaderChain) };
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.bytes.len()).expect("a frame below 4 GiB")
+    }
+
+    fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        self.bytes.get(offset as usize..)?.first_chunk().copied()
+    }
+
+    fn offloaded_tag(&self) -> Option<Tag> {
+        self.offloaded
+    }
+
+    fn segment_size(&self) -> u32 {
+        self.segment_size
+    }
+}
+
+/// Tables in memory, and a log of what the stages counted.
+#[derive(Default)]
+pub(crate) struct TestTables {
+    pub(crate) ports: RefCell<HashMap<PortId, PortConfig>>,
+    pub(crate) domains: RefCell<HashMap<DomainId, DomainConfig>>,
+    pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
+    pub(crate) learned: RefCell<HashMap<Slot, u32>>,
+    pub(crate) not_learned: RefCell<Vec<Slot>>,
+    pub(crate) rx: RefCell<Vec<(Slot, u32)>>,
+    pub(crate) tx: RefCell<Vec<(Slot, u32)>>,
+    pub(crate) drops: RefCell<Vec<(Slot, DropReason)>>,
+    /// What the next insert is refused with.
+    pub(crate) refuse_insert: Cell<Option<InsertError>>,
+}
+
+/// The domain of [`TestTables::with_ports`].
+pub(crate) const DOMAIN: DomainId = DomainId(1);
+/// Its ageing time.
+pub(crate) const AGEING: Nanos = Nanos::from_secs(300);
+
+impl TestTables {
+    /// Ports 1 to `count` of one domain: port N has slot N, MAC N and MTU 1500, and is as a new port is.
+    pub(crate) fn with_ports(count: u8) -> Self {
+        let tables = Self::default();
+        tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(AGEING, u32::from(count)));
+        for number in 1..=count {
+            tables.set_port(number, DOMAIN, 0, ready(PortFlags::DEFAULT));
+        }
+        tables
+    }
+
+    /// Gives port `number` a record.
+    pub(crate) fn set_port(&self, number: u8, domain: DomainId, max_macs: u32, flags: PortFlags) {
+        let config = PortConfig::new(domain, Slot(u16::from(number)), mac(number), 1500, max_macs, flags);
+        self.ports.borrow_mut().insert(port(number), config);
+    }
+
+    /// The record of port `number`.
+    pub(crate) fn config(&self, number: u8) -> PortConfig {
+        self.ports.borrow()[&port(number)]
+    }
+
+    /// The entry of a MAC.
+    pub(crate) fn entry(&self, mac: MacAddr) -> Option<FdbEntry> {
+        self.fdb.borrow().get(&FdbKey::new(DOMAIN, mac)).copied()
+    }
+
+    /// Puts an entry in.
+    pub(crate) fn put(&self, mac: MacAddr, entry: FdbEntry) {
+        self.fdb.borrow_mut().insert(FdbKey::new(DOMAIN, mac), entry);
+    }
+
+    /// MACs that count as learned at port `number`.
+    pub(crate) fn learned(&self, number: u8) -> u32 {
+        self.learned.borrow().get(&Slot(u16::from(number))).copied().unwrap_or(0)
+    }
+}
+
+impl Tables for TestTables {
+    fn port(&self, port: PortId) -> Option<PortConfig> {
+        self.ports.borrow().get(&port).copied()
+    }
+
+    fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
+        self.domains.borrow().get(&domain).copied()
+    }
+
+    fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
+        self.fdb.borrow().get(&key).copied()
+    }
+
+    fn fdb_insert(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError> {
+        if let Some(error) = self.refuse_insert.take() {
+            return Err(error);
+        }
+        assert_eq!(self.fdb.borrow_mut().insert(key, entry), None, "insert over an entry");
+        Ok(())
+    }
+
+    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
+        if let Some(known) = self.fdb.borrow_mut().get_mut(&key) {
+            *known = entry;
+        }
+    }
+
+    fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
+        let mut learned = self.learned.borrow_mut();
+        let count = learned.entry(slot).or_default();
+        let room = cap == 0 || *count < cap;
+        *count += u32::from(room);
+        room
+    }
+
+    fn release_learned(&self, slot: Slot) {
+        let mut learned = self.learned.borrow_mut();
+        let count = learned.get_mut(&slot).expect("a release follows a claim");
+        *count = count.checked_sub(1).expect("a release follows a claim");
+    }
+
+    fn count_not_learned(&self, slot: Slot) {
+        self.not_learned.borrow_mut().push(slot);
+    }
+
+    fn count_rx(&self, slot: Slot, bytes: u32) {
+        self.rx.borrow_mut().push((slot, bytes));
+    }
+
+    fn count_tx(&self, slot: Slot, bytes: u32) {
+        self.tx.borrow_mut().push((slot, bytes));
+    }
+
+    fn count_drop(&self, slot: Slot, reason: DropReason) {
+        self.drops.borrow_mut().push((slot, reason));
+    }
+}
+
+/// A clock that stands until a test sets it.
+#[derive(Default)]
+pub(crate) struct TestClock(pub(crate) Cell<Nanos>);
+
+impl TestClock {
+    /// A clock that shows `secs`.
+    pub(crate) fn at_secs(secs: u32) -> Self {
+        Self(Cell::new(Nanos::from_secs(secs)))
+    }
+
+    /// Moves it on.
+    pub(crate) fn advance(&self, span: Nanos) {
+        self.0.set(Nanos(self.0.get().0 + span.0));
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Nanos {
+        self.0.get()
+    }
+}
+
+/// The interface of port `number`: not its slot, so that neither can stand for the other.
+pub(crate) const fn port(number: u8) -> PortId {
+    PortId(1000 + number as u32)
+}
+
+/// `flags` of a port whose configuration is complete.
+pub(crate) const fn ready(flags: PortFlags) -> PortFlags {
+    flags.with(PortFlags::READY, true)
+}
