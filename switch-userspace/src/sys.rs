@@ -3,6 +3,7 @@
 //! A function takes borrowed descriptors and ordinary Rust values, makes one call, and returns the errno as [`io::Error`].
 #![allow(unsafe_code, reason = "the one place of the crate that calls libc; each block proves itself")]
 
+pub mod clock;
 pub mod fs;
 pub mod ifreq;
 pub mod ns;

@@ -1,0 +1,352 @@
+//! The pipeline's tables in this process's memory.
+//!
+//! Ports and domains change rarely and are read for every frame: workers hold a [`View`] of them for a batch of frames, and
+//! a change waits for the batches under way. So once a port is removed, no frame that came in on it is still judged, and
+//! nothing can learn or count for it any more.
+
+use std::{
+    collections::{HashMap, hash_map},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
+use switch_common::{
+    DropReason,
+    abi::{
+        MAX_FDB_ENTRIES,
+        addr::{DomainId, PortId, Slot},
+        domain::DomainConfig,
+        fdb::{FdbEntry, FdbKey},
+        port::PortConfig,
+    },
+    stage::env::{InsertError, Tables},
+    units::Nanos,
+};
+
+use super::account::Accounts;
+
+type Fdb = HashMap<FdbKey, FdbEntry>;
+
+#[derive(Debug, Default)]
+struct Configuration {
+    ports: HashMap<PortId, PortConfig>,
+    domains: HashMap<DomainId, Domain>,
+}
+
+#[derive(Debug)]
+struct Domain {
+    ageing: Nanos,
+    members: Vec<PortId>,
+}
+
+/// Everything that the pipeline reads, learns and counts.
+#[derive(Debug, Default)]
+pub struct MemTables {
+    configuration: ShardedLock<Configuration>,
+    fdb: RwLock<Fdb>,
+    accounts: Accounts,
+}
+
+/// Entries in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Ports.
+    pub ports: usize,
+    /// Domains.
+    pub domains: usize,
+    /// FDB entries.
+    pub fdb: usize,
+}
+
+impl MemTables {
+    /// Ports and domains as they are now, and as they stay while the view exists: changes of them wait. Do not make one on
+    /// this thread meanwhile.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        let configuration = self.configuration.read().unwrap_or_else(PoisonError::into_inner);
+        View { configuration, tables: self }
+    }
+
+    /// What is counted by slot.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Makes a domain, or changes its ageing time.
+    pub fn set_domain(&self, domain: DomainId, ageing: Nanos) {
+        self.change().domains.entry(domain).or_insert(Domain { ageing, members: Vec::new() }).ageing = ageing;
+    }
+
+    /// Removes a domain.
+    pub fn remove_domain(&self, domain: DomainId) {
+        self.change().domains.remove(&domain);
+    }
+
+    /// Makes a port, or replaces its record. A port of a domain that does not exist is nobody's flood target.
+    pub fn set_port(&self, port: PortId, config: PortConfig) {
+        let mut configuration = self.change();
+        if let Some(before) = configuration.ports.insert(port, config) {
+            configuration.leave(before.domain(), port);
+        }
+        if let Some(domain) = configuration.domains.get_mut(&config.domain()) {
+            domain.members.push(port);
+        }
+    }
+
+    /// Forgets a port, the FDB entries that point to it and what was counted for it. Returns its record.
+    pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
+        let mut configuration = self.change();
+        let config = configuration.ports.remove(&port)?;
+        configuration.leave(config.domain(), port);
+        self.fdb_mut().retain(|_, entry| entry.port() != port);
+        self.accounts.clear(config.slot());
+        Some(config)
+    }
+
+    /// Every port with its record.
+    #[must_use]
+    pub fn ports(&self) -> Vec<(PortId, PortConfig)> {
+        self.view().configuration.ports.iter().map(|(port, config)| (*port, *config)).collect()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        let view = self.view();
+        let Configuration { ports, domains } = &*view.configuration;
+        Occupancy { ports: ports.len(), domains: domains.len(), fdb: self.fdb().len() }
+    }
+
+    /// Inserts or replaces an FDB entry.
+    ///
+    /// # Errors
+    /// [`InsertError::Full`].
+    pub fn put_fdb(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError> {
+        let configuration = self.change();
+        let mut fdb = self.fdb_mut();
+        if !fdb.contains_key(&key) && is_full(&fdb) {
+            return Err(InsertError::Full);
+        }
+        if let Some(before) = fdb.insert(key, entry) {
+            self.release(&configuration, before);
+        }
+        if let Some(port) = configuration.ports.get(&entry.port()).filter(|_| entry.is_learned()) {
+            self.accounts.claim_learned(port.slot(), 0);
+        }
+        Ok(())
+    }
+
+    /// Removes an FDB entry and says what it was.
+    pub fn remove_fdb(&self, key: FdbKey) -> Option<FdbEntry> {
+        let configuration = self.change();
+        let entry = self.fdb_mut().remove(&key)?;
+        self.release(&configuration, entry);
+        Some(entry)
+    }
+
+    /// All FDB entries, in no order.
+    #[must_use]
+    pub fn list_fdb(&self) -> Vec<(FdbKey, FdbEntry)> {
+        self.fdb().iter().map(|(key, entry)| (*key, *entry)).collect()
+    }
+
+    fn release(&self, configuration: &Configuration, entry: FdbEntry) {
+        if let Some(port) = configuration.ports.get(&entry.port()).filter(|_| entry.is_learned()) {
+            self.accounts.release_learned(port.slot());
+        }
+    }
+
+    fn change(&self) -> ShardedLockWriteGuard<'_, Configuration> {
+        self.configuration.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fdb(&self) -> RwLockReadGuard<'_, Fdb> {
+        self.fdb.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fdb_mut(&self) -> RwLockWriteGuard<'_, Fdb> {
+        self.fdb.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Configuration {
+    fn leave(&mut self, domain: DomainId, port: PortId) {
+        if let Some(domain) = self.domains.get_mut(&domain) {
+            domain.members.retain(|member| *member != port);
+        }
+    }
+}
+
+fn is_full(fdb: &Fdb) -> bool {
+    fdb.len() >= MAX_FDB_ENTRIES as usize
+}
+
+/// The tables with ports and domains held still.
+pub struct View<'a> {
+    configuration: ShardedLockReadGuard<'a, Configuration>,
+    tables: &'a MemTables,
+}
+
+impl View<'_> {
+    /// The ports of a domain.
+    #[must_use]
+    pub fn members(&self, domain: DomainId) -> &[PortId] {
+        self.configuration.domains.get(&domain).map_or(&[], |domain| &domain.members)
+    }
+}
+
+impl Tables for View<'_> {
+    fn port(&self, port: PortId) -> Option<PortConfig> {
+        self.configuration.ports.get(&port).copied()
+    }
+
+    fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
+        let domain = self.configuration.domains.get(&domain)?;
+        Some(DomainConfig::new(domain.ageing, u32::try_from(domain.members.len()).unwrap_or(u32::MAX)))
+    }
+
+    fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
+        self.tables.fdb().get(&key).copied()
+    }
+
+    fn fdb_insert(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError> {
+        let mut fdb = self.tables.fdb_mut();
+        let full = is_full(&fdb);
+        match fdb.entry(key) {
+            hash_map::Entry::Occupied(_) => Err(InsertError::Exists),
+            hash_map::Entry::Vacant(_) if full => Err(InsertError::Full),
+            hash_map::Entry::Vacant(free) => {
+                free.insert(entry);
+                Ok(())
+            }
+        }
+    }
+
+    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
+        if let Some(known) = self.tables.fdb_mut().get_mut(&key) {
+            *known = entry;
+        }
+    }
+
+    fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
+        self.tables.accounts.claim_learned(slot, cap)
+    }
+
+    fn release_learned(&self, slot: Slot) {
+        self.tables.accounts.release_learned(slot);
+    }
+
+    fn count_not_learned(&self, slot: Slot) {
+        self.tables.accounts.count_not_learned(slot);
+    }
+
+    fn count_rx(&self, slot: Slot, bytes: u32) {
+        self.tables.accounts.count_rx(slot, bytes);
+    }
+
+    fn count_tx(&self, slot: Slot, bytes: u32) {
+        self.tables.accounts.count_tx(slot, bytes);
+    }
+
+    fn count_drop(&self, slot: Slot, reason: DropReason) {
+        self.tables.accounts.count_drops(slot, reason, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switch_common::abi::{
+        addr::MacAddr,
+        fdb::FdbKind,
+        port::{PortFlags, PortState},
+    };
+
+    use super::*;
+
+    const DOMAIN: DomainId = DomainId(1);
+    const RED: PortId = PortId(10);
+    const BLUE: PortId = PortId(11);
+
+    fn key(last: u16) -> FdbKey {
+        let [high, low] = last.to_be_bytes();
+        FdbKey::new(DOMAIN, MacAddr::new([2, 0, 0, 0, high, low]))
+    }
+
+    fn port(slot: u16) -> PortConfig {
+        PortConfig::new(DOMAIN, Slot(slot), MacAddr::ZERO, 1500, 0, PortFlags::DEFAULT)
+    }
+
+    fn learned(port: PortId) -> FdbEntry {
+        FdbEntry::new(port, FdbKind::Learned, Nanos(1))
+    }
+
+    fn two_ports() -> MemTables {
+        let tables = MemTables::default();
+        tables.set_domain(DOMAIN, Nanos::from_secs(300));
+        tables.set_port(RED, port(1));
+        tables.set_port(BLUE, port(2));
+        tables
+    }
+
+    #[test]
+    fn a_port_is_a_member_of_its_domain_once_however_often_its_record_is_replaced() {
+        let tables = two_ports();
+        tables.set_port(RED, port(1));
+        assert_eq!(tables.view().members(DOMAIN), [BLUE, RED]);
+        assert_eq!(tables.view().domain(DOMAIN), Some(DomainConfig::new(Nanos::from_secs(300), 2)));
+        tables.remove_port(RED);
+        assert_eq!(tables.view().members(DOMAIN), [BLUE]);
+    }
+
+    #[test]
+    fn a_removed_port_takes_its_fdb_entries_and_numbers_with_it_and_nothing_else() {
+        let tables = two_ports();
+        for (mac, port) in [(1, RED), (2, RED), (3, BLUE)] {
+            assert_eq!(tables.put_fdb(key(mac), learned(port)), Ok(()));
+        }
+        tables.view().count_rx(Slot(1), 60);
+        assert_eq!(tables.accounts().learned(), 3);
+        assert_eq!(tables.remove_port(RED), Some(port(1)));
+        assert_eq!(tables.list_fdb(), [(key(3), learned(BLUE))]);
+        assert_eq!(tables.accounts().learned(), 1);
+        assert_eq!(tables.accounts().counters(Slot(1)).rx_frames, 0);
+        assert_eq!(tables.view().port(RED), None);
+    }
+
+    #[test]
+    fn the_account_follows_learned_entries_that_the_control_plane_replaces_or_removes() {
+        let tables = two_ports();
+        assert_eq!(tables.put_fdb(key(1), learned(RED)), Ok(()));
+        assert_eq!(tables.put_fdb(key(1), learned(BLUE)), Ok(()));
+        let count = |slot| tables.accounts().state(Slot(slot));
+        assert_eq!(count(1), PortState::default());
+        assert_eq!(count(2), PortState { learned: 1, not_learned: 0 });
+        assert_eq!(tables.put_fdb(key(1), FdbEntry::new(BLUE, FdbKind::Static, Nanos(0))), Ok(()));
+        assert_eq!(count(2), PortState::default());
+        assert_eq!(tables.remove_fdb(key(1)).and_then(FdbEntry::kind), Some(FdbKind::Static));
+        assert_eq!(tables.remove_fdb(key(1)), None);
+        assert_eq!(count(2), PortState::default());
+    }
+
+    #[test]
+    fn a_full_fdb_refuses_new_keys_and_takes_known_ones() {
+        let tables = two_ports();
+        for mac in 0..=u16::MAX {
+            assert_eq!(tables.view().fdb_insert(key(mac), learned(RED)), Ok(()));
+        }
+        let other = FdbKey::new(DomainId(2), MacAddr::BROADCAST);
+        assert_eq!(tables.view().fdb_insert(other, learned(RED)), Err(InsertError::Full));
+        assert_eq!(tables.put_fdb(other, learned(RED)), Err(InsertError::Full));
+        assert_eq!(tables.view().fdb_insert(key(0), learned(RED)), Err(InsertError::Exists));
+        assert_eq!(tables.put_fdb(key(0), learned(BLUE)), Ok(()));
+        assert_eq!(tables.occupancy(), Occupancy { ports: 2, domains: 1, fdb: 65_536 });
+    }
+
+    #[test]
+    fn an_entry_that_was_removed_is_not_brought_back_by_a_replacement() {
+        let tables = two_ports();
+        tables.view().fdb_replace(key(1), learned(RED));
+        assert_eq!(tables.list_fdb(), []);
+    }
+}
