@@ -12,7 +12,7 @@ use switch_common::{
         counters::PortCounters,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
-        port::PortConfig,
+        port::{PortConfig, PortState},
     },
     units::Nanos,
 };
@@ -258,6 +258,9 @@ pub trait Datapath: Send {
 
     /// MACs that are learned now, over all ports: tells whether ageing has anything to do without reading the FDB.
     fn learned(&self) -> u64;
+
+    /// A port's learned-MAC account.
+    fn port_state(&self, slot: Slot) -> PortState;
 
     /// Frames and bytes through a port.
     ///

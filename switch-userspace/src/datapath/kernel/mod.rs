@@ -123,12 +123,6 @@ impl KernelDatapath {
         Ok(values.to_vec())
     }
 
-    /// A port's learned-MAC account.
-    #[must_use]
-    pub fn port_state(&self, slot: Slot) -> PortState {
-        self.maps.port_state(slot)
-    }
-
     fn set_relay(&mut self, relay: PortId) -> Result<(), DatapathError> {
         let before = self.maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
         let switch = SwitchConfig::new(before.cpu_port(), relay, before.build());
@@ -282,6 +276,10 @@ impl Datapath for KernelDatapath {
 
     fn learned(&self) -> u64 {
         self.maps.learned_total()
+    }
+
+    fn port_state(&self, slot: Slot) -> PortState {
+        self.maps.port_state(slot)
     }
 
     fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError> {
