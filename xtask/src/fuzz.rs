@@ -110,7 +110,7 @@ fn search(programs: &Path, target: &str, seconds: u64) -> Result<()> {
     }
     let mut fuzzer = Command::new(programs.join(target));
     fuzzer.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={MAX_INPUT_BYTES}"));
-    fuzzer.args(["-timeout=10", "-print_final_stats=1"]);
+    fuzzer.args(["-timeout=10", "-verbosity=0", "-print_final_stats=1"]);
     fuzzer.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(corpus);
     let seeds = folder().join("seeds").join(target);
     if seeds.is_dir() {

@@ -31,8 +31,11 @@ pub(crate) fn run(_: &Args) -> Result<()> {
 }
 
 fn format() -> Result<()> {
-    process::run(process::cargo("fmt").args(["--all", "--check"]))
-        .context("`cargo fmt` would change the code")
+    const ADVICE: &str = "`cargo fmt` would change the code";
+    process::run(process::cargo("fmt").args(["--all", "--check"])).context(ADVICE)?;
+    // The fuzz targets are a workspace of their own.
+    process::run(process::cargo("fmt").args(["--manifest-path", "tests/fuzz/Cargo.toml", "--check"]))
+        .context(ADVICE)
 }
 
 fn host() -> Result<()> {
