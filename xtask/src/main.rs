@@ -46,12 +46,12 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args),
         Command::BuildEbpf(args) => build_ebpf::run(&args),
         Command::Lint(args) => lint::run(&args),
-        Command::Test(args) => test::run(&args),
+        Command::Test(args) => return test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::VerifierBudget(args) => verifier_budget::run(&args),
-        Command::Ci(args) => ci::run(&args),
+        Command::Ci(args) => return ci::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

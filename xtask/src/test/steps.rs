@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::setup::{self, Need};
@@ -54,10 +54,15 @@ impl Step {
         }
     }
 
+    /// Whether the step counts the tests of a runner.
+    pub(super) fn runs_tests(self) -> bool {
+        matches!(self, Self::Unit | Self::System | Self::Verifier)
+    }
+
     /// Runs the step and counts its tests; the checks that are no tests of a runner count nothing.
     pub(super) fn run(self, filters: &[String]) -> Result<Tally> {
         let none = Tally::default();
-        match self {
+        let tally = match self {
             Self::Setup => setup::run(&setup::Args {}).map(|()| none),
             Self::Lint => lint::run(&lint::Args {}).map(|()| none),
             Self::BuildEbpf => build_ebpf::run(&build_ebpf::Args {}).map(|()| none),
@@ -65,7 +70,11 @@ impl Step {
             Self::System => system(filters),
             Self::Fuzz => fuzz::smoke().map(|()| none),
             Self::Verifier => verifier_budget::check(false),
+        }?;
+        if self.runs_tests() && filters.is_empty() && tally.passed + tally.failed == 0 {
+            bail!("step {self} has no test to run");
         }
+        Ok(tally)
     }
 }
 
