@@ -2,6 +2,9 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+pub mod control;
 pub mod datapath;
+pub mod events;
 pub mod netns;
+pub mod store;
 pub mod sys;
