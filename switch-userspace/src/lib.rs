@@ -5,6 +5,7 @@ pub mod api;
 pub mod control;
 pub mod datapath;
 pub mod events;
+pub mod model;
 pub mod netns;
 pub mod store;
 pub mod sys;

@@ -1,0 +1,79 @@
+//! FDB entries that are set by command.
+
+use serde::{Deserialize, Serialize};
+use switch_common::abi::{
+    addr::{MacAddr, Slot},
+    fdb::FdbKind,
+};
+
+use super::{
+    Model,
+    error::ModelError,
+    names::NetworkName,
+    serial::{StoredSlot, text},
+};
+
+/// What a command can set an entry to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FdbWord {
+    /// Neither ages nor moves.
+    Static,
+    /// As learned once and for all.
+    Sticky,
+}
+
+impl FdbWord {
+    /// The datapath's word for it.
+    #[must_use]
+    pub fn kind(self) -> FdbKind {
+        match self {
+            Self::Static => FdbKind::Static,
+            Self::Sticky => FdbKind::Sticky,
+        }
+    }
+}
+
+/// An entry that was set by command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticEntry {
+    /// The address.
+    #[serde(with = "text")]
+    pub mac: MacAddr,
+    /// Dense number of the port that it is behind.
+    #[serde(with = "StoredSlot")]
+    pub slot: Slot,
+    /// Of what sort.
+    pub word: FdbWord,
+}
+
+impl Model {
+    /// Sets an entry; one that a command set before is replaced.
+    ///
+    /// # Errors
+    /// No such network; the MAC is an endpoint's or uplink's own.
+    pub fn put_static_entry(&mut self, name: &NetworkName, entry: StaticEntry) -> Result<(), ModelError> {
+        if let Some(owner) = self.station_with_mac(name, entry.mac) {
+            return Err(ModelError::MacTaken { mac: entry.mac, owner });
+        }
+        let network =
+            self.networks.get_mut(name).ok_or_else(|| ModelError::NoNetwork { name: name.to_string() })?;
+        network.static_entries.retain(|other| other.mac != entry.mac);
+        network.static_entries.push(entry);
+        Ok(())
+    }
+
+    /// Takes away the entries of a network for which `gone` is true.
+    pub fn remove_static_entries(&mut self, name: &NetworkName, gone: impl Fn(&StaticEntry) -> bool) {
+        if let Some(network) = self.networks.get_mut(name) {
+            network.static_entries.retain(|entry| !gone(entry));
+        }
+    }
+
+    pub(super) fn forget_static_entries_of(&mut self, slot: Slot) {
+        for network in self.networks.values_mut() {
+            network.static_entries.retain(|entry| entry.slot != slot);
+        }
+    }
+}

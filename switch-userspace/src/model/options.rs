@@ -1,0 +1,92 @@
+//! Options of a network: `--opt KEY=VALUE`.
+
+use std::collections::BTreeMap;
+
+use super::error::ModelError;
+use crate::netns::IfName;
+
+/// Lifetime of a learned FDB entry where nothing is said, as with a Linux bridge.
+pub const DEFAULT_AGEING_SECS: u32 = 300;
+
+/// A year: beyond it a typing error is likelier than a wish.
+const MAX_AGEING_SECS: u32 = 365 * 24 * 3600;
+
+/// The options, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Interfaces of the host that become ports: `uplink=IFACE[,IFACE…]`.
+    pub uplinks: Vec<IfName>,
+    /// Lifetime of a learned FDB entry in seconds, 0 for ever: `ageing=SECS`.
+    pub ageing_secs: u32,
+}
+
+impl Options {
+    /// Reads options as they were given.
+    ///
+    /// # Errors
+    /// A key that is no option, or a value that the option does not take.
+    pub fn read(given: &BTreeMap<String, String>) -> Result<Self, ModelError> {
+        let mut options = Self { uplinks: Vec::new(), ageing_secs: DEFAULT_AGEING_SECS };
+        for (key, value) in given {
+            let bad = |allowed: &'static str| ModelError::BadOption {
+                key: key.clone(),
+                value: value.clone(),
+                allowed,
+            };
+            match key.as_str() {
+                "uplink" => {
+                    options.uplinks = interfaces(value)
+                        .ok_or_else(|| bad("one or more different interface names with commas between"))?
+                }
+                "ageing" => {
+                    options.ageing_secs =
+                        seconds(value).ok_or_else(|| bad("whole seconds up to a year, 0 for no ageing"))?
+                }
+                _ => return Err(ModelError::UnknownOption { key: key.clone() }),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn interfaces(value: &str) -> Option<Vec<IfName>> {
+    let names: Vec<IfName> = value.split(',').map(IfName::new).collect::<Result<_, _>>().ok()?;
+    let is_set = names.iter().enumerate().all(|(position, name)| !names[..position].contains(name));
+    is_set.then_some(names)
+}
+
+fn seconds(value: &str) -> Option<u32> {
+    value.parse().ok().filter(|secs| *secs <= MAX_AGEING_SECS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Options, ModelError> {
+        Options::read(&pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn options_have_defaults_and_are_read() {
+        assert_eq!(read(&[]).expect("defaults").ageing_secs, DEFAULT_AGEING_SECS);
+        let options = read(&[("ageing", "0"), ("uplink", "eth1,eth2")]).expect("options");
+        assert_eq!(options.ageing_secs, 0);
+        assert_eq!(options.uplinks.iter().map(IfName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
+    }
+
+    #[test]
+    fn unknown_options_and_bad_values_say_what_is_allowed() {
+        for (key, value, said) in [
+            ("colour", "red", "ageing, uplink"),
+            ("ageing", "-1", "whole seconds"),
+            ("ageing", "5m", "whole seconds"),
+            ("uplink", "", "interface names"),
+            ("uplink", "eth1,eth1", "interface names"),
+            ("uplink", "a/b", "interface names"),
+        ] {
+            let error = read(&[(key, value)]).expect_err(key).to_string();
+            assert!(error.contains(said) && error.contains(key), "{error}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Ports: their switches, and finding one by its name.
+
+use serde::{Deserialize, Serialize};
+use switch_common::abi::{
+    addr::{PortId, Slot},
+    port::PortFlags,
+};
+
+use super::{
+    Model,
+    endpoint::Attachment,
+    error::ModelError,
+    names::{EndpointName, NetworkName},
+    network::Uplink,
+};
+
+/// A port's switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortSettings {
+    /// Source MACs are learned.
+    pub learning: bool,
+    /// Unknown unicast is flooded to it.
+    pub flood: bool,
+    /// Broadcast is flooded to it.
+    pub bcast_flood: bool,
+    /// Multicast is flooded to it.
+    pub mcast_flood: bool,
+    /// No frames to or from other isolated ports.
+    pub isolated: bool,
+    /// Frames may leave through the port that they came in on.
+    pub hairpin: bool,
+    /// Most MACs that may be learned; 0 is no cap.
+    pub max_macs: u32,
+}
+
+impl Default for PortSettings {
+    fn default() -> Self {
+        Self {
+            learning: true,
+            flood: true,
+            bcast_flood: true,
+            mcast_flood: true,
+            isolated: false,
+            hairpin: false,
+            max_macs: 0,
+        }
+    }
+}
+
+impl PortSettings {
+    /// The datapath's flags for these switches.
+    #[must_use]
+    pub fn flags(self) -> PortFlags {
+        PortFlags::NONE
+            .with(PortFlags::LEARNING, self.learning)
+            .with(PortFlags::FLOOD, self.flood)
+            .with(PortFlags::BCAST_FLOOD, self.bcast_flood)
+            .with(PortFlags::MCAST_FLOOD, self.mcast_flood)
+            .with(PortFlags::ISOLATED, self.isolated)
+            .with(PortFlags::HAIRPIN, self.hairpin)
+    }
+}
+
+/// A port of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortRef<'a> {
+    /// An endpoint's.
+    Endpoint {
+        /// The endpoint.
+        endpoint: &'a EndpointName,
+        /// Its interface.
+        attachment: &'a Attachment,
+        /// Whether it is the endpoint's only one.
+        only: bool,
+    },
+    /// An interface of the host.
+    Uplink {
+        /// Its network.
+        network: &'a NetworkName,
+        /// The interface.
+        uplink: &'a Uplink,
+    },
+}
+
+impl PortRef<'_> {
+    /// `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own name of an uplink.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Endpoint { endpoint, only: true, .. } => endpoint.to_string(),
+            Self::Endpoint { endpoint, attachment, only: false } => {
+                format!("{endpoint}:{}", attachment.ifname)
+            }
+            Self::Uplink { uplink, .. } => uplink.ifname.to_string(),
+        }
+    }
+
+    /// Its network.
+    #[must_use]
+    pub fn network(&self) -> &NetworkName {
+        match self {
+            Self::Endpoint { attachment, .. } => &attachment.network,
+            Self::Uplink { network, .. } => network,
+        }
+    }
+
+    /// Its interface's index.
+    #[must_use]
+    pub fn id(&self) -> PortId {
+        match self {
+            Self::Endpoint { attachment, .. } => attachment.port,
+            Self::Uplink { uplink, .. } => uplink.port,
+        }
+    }
+
+    /// Its dense number.
+    #[must_use]
+    pub fn slot(&self) -> Slot {
+        match self {
+            Self::Endpoint { attachment, .. } => attachment.slot,
+            Self::Uplink { uplink, .. } => uplink.slot,
+        }
+    }
+
+    /// Its switches.
+    #[must_use]
+    pub fn settings(&self) -> PortSettings {
+        match self {
+            Self::Endpoint { attachment, .. } => attachment.settings,
+            Self::Uplink { uplink, .. } => uplink.settings,
+        }
+    }
+}
+
+impl Model {
+    /// All ports, those of endpoints first.
+    pub fn ports(&self) -> impl Iterator<Item = PortRef<'_>> {
+        let endpoints = self.endpoints.iter().flat_map(|(name, endpoint)| {
+            let only = endpoint.attachments.len() == 1;
+            endpoint.attachments.iter().map(move |attachment| PortRef::Endpoint {
+                endpoint: name,
+                attachment,
+                only,
+            })
+        });
+        endpoints.chain(self.uplinks().map(|(network, _, uplink)| PortRef::Uplink { network, uplink }))
+    }
+
+    /// The port called `name`: `EP` where the endpoint has one interface, `EP:IFNAME` in any case, or an uplink.
+    ///
+    /// # Errors
+    /// There is none; or `EP` has several, which the error names.
+    pub fn port_by_name(&self, name: &str) -> Result<PortRef<'_>, ModelError> {
+        if let Some((endpoint, ifname)) = name.split_once(':') {
+            let is_it = |port: &PortRef<'_>| {
+                matches!(port, PortRef::Endpoint { endpoint: at, attachment, .. }
+                    if at.as_str() == endpoint && attachment.ifname.as_str() == ifname)
+            };
+            return self.ports().find(is_it).ok_or_else(|| ModelError::NoPort { name: name.to_owned() });
+        }
+        if let Some(port) = self.ports().find(|port| port.name() == name) {
+            return Ok(port);
+        }
+        match self.endpoints.get(name) {
+            Some(endpoint) if !endpoint.attachments.is_empty() => Err(ModelError::SeveralPorts {
+                endpoint: name.to_owned(),
+                ports: endpoint.attachments.iter().map(|at| format!("{name}:{}", at.ifname)).collect(),
+            }),
+            _ => Err(ModelError::NoPort { name: name.to_owned() }),
+        }
+    }
+
+    /// The port with the index `id`.
+    #[must_use]
+    pub fn port_by_id(&self, id: PortId) -> Option<PortRef<'_>> {
+        self.ports().find(|port| port.id() == id)
+    }
+
+    /// Gives the port with the dense number `slot` other switches.
+    pub fn set_port(&mut self, slot: Slot, settings: PortSettings) {
+        let attachments = self.endpoints.values_mut().flat_map(|endpoint| endpoint.attachments.iter_mut());
+        let uplinks = self.networks.values_mut().flat_map(|network| network.uplinks.iter_mut());
+        let all = attachments
+            .map(|attachment| (attachment.slot, &mut attachment.settings))
+            .chain(uplinks.map(|uplink| (uplink.slot, &mut uplink.settings)));
+        for (_, place) in all.filter(|(at, _)| *at == slot) {
+            *place = settings;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_switches_are_those_of_the_datapath() {
+        assert_eq!(PortSettings::default().flags(), PortFlags::DEFAULT);
+    }
+
+    #[test]
+    fn each_switch_sets_its_own_flag() {
+        let off = PortSettings {
+            learning: false,
+            flood: false,
+            bcast_flood: false,
+            mcast_flood: false,
+            ..PortSettings::default()
+        };
+        for (settings, flag) in [
+            (PortSettings { learning: true, ..off }, PortFlags::LEARNING),
+            (PortSettings { flood: true, ..off }, PortFlags::FLOOD),
+            (PortSettings { bcast_flood: true, ..off }, PortFlags::BCAST_FLOOD),
+            (PortSettings { mcast_flood: true, ..off }, PortFlags::MCAST_FLOOD),
+            (PortSettings { isolated: true, ..off }, PortFlags::ISOLATED),
+            (PortSettings { hairpin: true, ..off }, PortFlags::HAIRPIN),
+        ] {
+            assert_eq!(settings.flags(), flag);
+        }
+    }
+}
