@@ -13,11 +13,12 @@ pub(super) const DEBIAN_COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "libstd
 pub(super) const DEBIAN_CLIPPY: &str = "rust-web-clippy";
 
 /// Programs that demo and tests run, and the packages that have them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
+    ("iptables-restore", "iptables"),
     ("ping", "iputils-ping"),
     ("socat", "socat"),
     ("sysctl", "procps"),

@@ -1,0 +1,144 @@
+//! Every path side by side: the time that it adds to a frame.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::{
+    cpus::Cpus,
+    environment::Environment,
+    measure::{self, Rate},
+    probe::Probe,
+    report::{self, Bound, Target},
+    rounds::{Plan, Rounds},
+    stats::{Estimate, median},
+    topology::{Lane, Netfilter, Wye},
+};
+
+const DIRECT: &str = "direct";
+const DIRECT_AGAIN: &str = "direct2";
+const WYE_EBPF: &str = "wye-ebpf";
+const BRIDGE: &str = "bridge";
+const BRIDGE_NETFILTER: &str = "bridge-nf";
+const BRIDGE_RULES: &str = "bridge-nf-rules";
+
+/// What was found.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    rounds: usize,
+    rounds_dropped: usize,
+    paths: Vec<Path>,
+    targets: Vec<Target>,
+}
+
+/// One path.
+#[derive(Serialize)]
+struct Path {
+    name: String,
+    mpps: f64,
+    ns_per_frame: f64,
+    /// Over `direct`, in the same round.
+    added_ns: Estimate,
+    /// Of the added times, in the same round.
+    added_to_bridge: Estimate,
+    loss: f64,
+}
+
+/// Measures.
+///
+/// # Errors
+/// Something cannot be made or measured.
+pub(crate) fn run(
+    plan: &Plan,
+    cpus: Cpus,
+    rules: Option<u32>,
+    environment: Environment,
+) -> Result<(Report, Environment)> {
+    let mut probe = Probe::load()?;
+    let lanes = lanes(rules)?;
+    for lane in &lanes {
+        probe.watch(lane.receiver())?;
+    }
+    let entries: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.entry())).collect();
+    let rounds = measure::rates(&mut probe, &entries, plan, cpus)?;
+    let environment = lanes.first().map_or_else(Environment::read, |lane| environment.with_offloads_of(lane));
+    let names: Vec<_> = lanes.iter().map(|lane| lane.name.as_str()).collect();
+    Ok((Report::of(&rounds, &names)?, environment))
+}
+
+fn lanes(rules: Option<u32>) -> Result<Vec<Lane>> {
+    let mut lanes = vec![
+        Lane::direct(DIRECT)?,
+        Lane::wye(WYE_EBPF, Wye::ebpf()?)?,
+        Lane::bridge(BRIDGE, Netfilter::Off)?,
+        Lane::bridge(BRIDGE_NETFILTER, Netfilter::Rules(1))?,
+    ];
+    if let Some(count) = rules {
+        lanes.push(Lane::bridge(BRIDGE_RULES, Netfilter::Rules(count))?);
+    }
+    lanes.push(Lane::direct(DIRECT_AGAIN)?);
+    Ok(lanes)
+}
+
+impl Report {
+    fn of(rounds: &Rounds<Rate>, names: &[&str]) -> Result<Self> {
+        let position = |name: &str| {
+            names.iter().position(|known| *known == name).with_context(|| format!("no path {name}"))
+        };
+        let direct = position(DIRECT)?;
+        let bridge = position(BRIDGE)?;
+        let added = |lane: usize, round: &[Rate]| round[lane].ns_per_frame - round[direct].ns_per_frame;
+        let paths: Vec<Path> = names
+            .iter()
+            .enumerate()
+            .map(|(lane, name)| Path {
+                name: (*name).to_owned(),
+                mpps: median(&rounds.each(|round| round[lane].mpps())),
+                ns_per_frame: median(&rounds.each(|round| round[lane].ns_per_frame)),
+                added_ns: Estimate::of(&rounds.each(|round| added(lane, round))),
+                added_to_bridge: Estimate::of(
+                    &rounds.each(|round| added(lane, round) / added(bridge, round)),
+                ),
+                loss: median(&rounds.each(|round| round[lane].loss)),
+            })
+            .collect();
+        let ebpf = paths[position(WYE_EBPF)?].added_to_bridge;
+        let targets = vec![Target::check(
+            "added time of wye-ebpf over the bridge's (br_netfilter off)",
+            ebpf,
+            Bound::AtMost(0.35),
+        )];
+        Ok(Self { rounds: rounds.kept.len(), rounds_dropped: rounds.dropped, paths, targets })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["path", "Mpps", "ns/frame", "added ns", "added / bridge's", "lost"];
+        let rows: Vec<_> = self
+            .paths
+            .iter()
+            .map(|path| {
+                vec![
+                    path.name.clone(),
+                    format!("{:.3}", path.mpps),
+                    format!("{:.0}", path.ns_per_frame),
+                    report::nanos(path.added_ns),
+                    report::ratio(path.added_to_bridge),
+                    format!("{:.1} %", path.loss * 100.0),
+                ]
+            })
+            .collect();
+        writeln!(f, "{}", report::table(&header, &rows))?;
+        writeln!(
+            f,
+            "medians of {} rounds with 95 % intervals; {} disturbed rounds dropped",
+            self.rounds, self.rounds_dropped
+        )?;
+        for target in &self.targets {
+            writeln!(f, "{}", target.line())?;
+        }
+        Ok(())
+    }
+}

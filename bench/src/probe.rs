@@ -1,0 +1,145 @@
+//! The measuring programs: a source that puts frames on an interface, and a sink that counts and drops what arrives.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use aya::{
+    Ebpf, TestRun, TestRunAttrs, TestRunOptions,
+    maps::{Array, MapData, PerCpuArray},
+    programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, tc::TcAttachOptions},
+};
+use switch_userspace::netns::{IfIndex, Netns};
+
+use crate::disturbance::{Disturbance, Watch};
+use crate::{cpus, topology::Container};
+
+/// The programs as the build made them; empty where it made none.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-bpf.o"));
+
+/// Frames that the kernel hands to an interface at a time: its NAPI budget, as a network card's driver would.
+const BATCH: u32 = 64;
+
+const SOURCE: &str = "source";
+const SINK: &str = "sink";
+
+/// Both programs, loaded. Dropping it takes the sink off every interface.
+pub(crate) struct Probe {
+    programs: Ebpf,
+    taken: PerCpuArray<MapData, Taken>,
+    spread: Array<MapData, u32>,
+}
+
+/// Frames and bytes, as the sink's map has them.
+type Taken = [u64; 2];
+
+/// Where frames are put, and what they look like.
+pub(crate) struct Entry<'a> {
+    /// The interface's namespace.
+    pub(crate) netns: &'a Netns,
+    /// The interface.
+    pub(crate) interface: IfIndex,
+    /// The frame.
+    pub(crate) frame: &'a [u8],
+    /// Destination MACs that the frames walk through; 1 is the frame's own. With more, the last four bytes of the
+    /// destination count from 0.
+    pub(crate) destinations: u32,
+}
+
+/// What one run of the source came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Burst {
+    /// Frames put.
+    pub(crate) sent: u64,
+    /// Frames that the sink took until the last one was put.
+    pub(crate) delivered: u64,
+    /// Time from the first frame to the last.
+    pub(crate) elapsed: Duration,
+    /// What others took of it.
+    pub(crate) disturbance: Disturbance,
+}
+
+impl Probe {
+    /// Loads the programs.
+    ///
+    /// # Errors
+    /// There is no object, or the kernel refuses it.
+    pub(crate) fn load() -> Result<Self> {
+        if OBJECT.is_empty() {
+            bail!(
+                "built without its eBPF object; `cargo xtask bench NAME` builds and runs it with the object"
+            );
+        }
+        let mut programs = Ebpf::load(OBJECT).context("cannot load the measuring programs")?;
+        let taken = programs.take_map("TAKEN").context("the object has no map TAKEN")?;
+        let spread = programs.take_map("SPREAD").context("the object has no map SPREAD")?;
+        let source: &mut Xdp = programs.program_mut(SOURCE).with_context(missing(SOURCE))?.try_into()?;
+        source.load().context("the kernel refuses the source program")?;
+        let sink: &mut SchedClassifier =
+            programs.program_mut(SINK).with_context(missing(SINK))?.try_into()?;
+        sink.load().context("the kernel refuses the sink program")?;
+        Ok(Self { programs, taken: taken.try_into()?, spread: spread.try_into()? })
+    }
+
+    /// Counts and drops, from now on, everything that the container receives.
+    ///
+    /// # Errors
+    /// The kernel has no tcx.
+    pub(crate) fn watch(&mut self, container: &Container) -> Result<()> {
+        let options = TcAttachOptions::TcxOrder(LinkOrder::default());
+        let sink: &mut SchedClassifier =
+            self.programs.program_mut(SINK).with_context(missing(SINK))?.try_into()?;
+        container.netns().run(|| {
+            sink.attach_with_options(container.interface(), TcAttachType::Ingress, options)
+                .with_context(|| format!("cannot attach the sink in {}", container.netns().label()))?;
+            Ok(())
+        })
+    }
+
+    /// Puts `count` frames from CPU `cpu` as fast as it goes.
+    ///
+    /// # Errors
+    /// The kernel refuses the run.
+    pub(crate) fn put(&mut self, entry: &Entry<'_>, count: u32, cpu: usize) -> Result<Burst> {
+        self.spread.set(0, entry.destinations, 0).context("cannot set the destinations")?;
+        let context = xdp_context(entry)?;
+        let probe = &*self;
+        entry.netns.run(|| {
+            cpus::take(cpu)?;
+            let options = TestRunOptions {
+                data_in: Some(entry.frame),
+                ctx_in: Some(&context),
+                repeat: count,
+                attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
+                ..TestRunOptions::default()
+            };
+            let source: &Xdp = probe.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
+            let before = probe.taken()?;
+            let watch = Watch::start(cpu)?;
+            let start = Instant::now();
+            source.test_run(options).context("cannot put frames")?;
+            let elapsed = start.elapsed();
+            let delivered = probe.taken()? - before;
+            Ok(Burst { sent: u64::from(count), delivered, elapsed, disturbance: watch.stop()? })
+        })
+    }
+
+    /// Frames that the sink took so far, over all CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(crate) fn taken(&self) -> Result<u64> {
+        let per_cpu = self.taken.get(&0, 0).context("cannot read what the sink took")?;
+        Ok(per_cpu.iter().map(|[frames, _]| frames).sum())
+    }
+}
+
+fn missing(name: &'static str) -> impl Fn() -> String {
+    move || format!("the object has no program {name}")
+}
+
+/// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+fn xdp_context(entry: &Entry<'_>) -> Result<Vec<u8>> {
+    let frame_bytes = u32::try_from(entry.frame.len())?;
+    let words = [0, frame_bytes, 0, entry.interface.into(), 0, 0];
+    Ok(words.iter().flat_map(|word: &u32| word.to_ne_bytes()).collect())
+}
