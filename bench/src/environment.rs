@@ -13,7 +13,7 @@ pub(crate) struct Environment {
     kernel: String,
     cpu: String,
     cpus: usize,
-    mitigations: Vec<String>,
+    cpu_flaws: Vec<String>,
     offloads: Vec<String>,
     frame_bytes: usize,
     load_before: String,
@@ -28,7 +28,7 @@ impl Environment {
             kernel: line("/proc/sys/kernel/osrelease"),
             cpu: cpu_model(&line("/proc/cpuinfo")),
             cpus: std::thread::available_parallelism().map_or(0, usize::from),
-            mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
+            cpu_flaws: cpu_flaws(Path::new("/sys/devices/system/cpu/vulnerabilities")),
             offloads: Vec::new(),
             frame_bytes: FRAME_BYTES,
             load_before: line("/proc/loadavg"),
@@ -53,7 +53,7 @@ impl Environment {
     pub(crate) fn lines(&self) -> Vec<String> {
         vec![
             format!("kernel {}, {} CPUs, {}", self.kernel, self.cpus, self.cpu),
-            format!("mitigations: {}", self.mitigations.join("; ")),
+            format!("CPU flaws: {}", self.cpu_flaws.join("; ")),
             format!("offloads of every container's interface: {}", self.offloads.join(" ")),
             format!("load before: {}", self.load_before),
         ]
@@ -65,14 +65,14 @@ fn cpu_model(cpuinfo: &str) -> String {
     model.and_then(|line| line.split_once(':')).map_or_else(String::new, |(_, name)| name.trim().to_owned())
 }
 
-/// Those that are in force, as `NAME: WHAT`.
-fn mitigations(dir: &Path) -> Vec<String> {
+/// What the kernel says of every flaw that this CPU has.
+fn cpu_flaws(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut found: Vec<String> = entries
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let text = fs::read_to_string(entry.path()).ok()?;
-            let what = text.trim().strip_prefix("Mitigation: ")?.to_owned();
+            let what = Some(text.trim()).filter(|what| *what != "Not affected")?;
             Some(format!("{} ({what})", entry.file_name().to_string_lossy()))
         })
         .collect();
