@@ -35,7 +35,7 @@ pub(crate) static PORT_STATE: Array<PortState, SLOT_COUNT, { BPF_F_MMAPABLE as u
 #[btf_map]
 pub(crate) static PORT_COUNTERS: PerCpuArray<PortCounters, SLOT_COUNT> = PerCpuArray::new();
 #[btf_map]
-pub(crate) static DROPS: Array<u64, DROP_COUNT> = Array::new();
+pub(crate) static DROPS: Array<u64, DROP_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]
 pub(crate) static SWITCH: Array<SwitchConfig, 1> = Array::new();
 #[btf_map]

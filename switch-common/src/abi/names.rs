@@ -18,11 +18,11 @@ pub const MAP_DOMAINS: &str = "DOMAINS";
 pub const MAP_FDB: &str = "FDB";
 /// Flood lists: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
-/// Learned-MAC accounts by slot: `u32` to `PortState`; memory-mapped by the control plane.
+/// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
 pub const MAP_PORT_STATE: &str = "PORT_STATE";
 /// Traffic counters by slot, one record a CPU: `u32` to `PortCounters`.
 pub const MAP_PORT_COUNTERS: &str = "PORT_COUNTERS";
-/// Drop counters by `drop_index`: `u32` to `u64`.
+/// Drop counters by `drop_index`: `u32` to `u64`; memory-mapped by the daemon.
 pub const MAP_DROPS: &str = "DROPS";
 /// The switch's own interfaces: one `SwitchConfig`.
 pub const MAP_SWITCH: &str = "SWITCH";

@@ -33,7 +33,7 @@ pod!(Slot, 2, [u16]);
 pod!(FdbKey, 8, [DomainId, MacAddr]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
 pod!(PortConfig, 32, [u32, DomainId, Slot, MacAddr, [u8; 2], u32, u32, [u8; 8]]);
-pod!(PortState, 16, [u64, u64]);
+pod!(PortState, 32, [u64, u64, u64, u64]);
 pod!(SwitchConfig, 16, [PortId, PortId, u64]);
 pod!(DomainConfig, 16, [u64, u32, u32]);
 pod!(FloodKey, 8, [u32, u32]);

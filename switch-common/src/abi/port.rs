@@ -125,7 +125,7 @@ impl PortConfig {
     }
 }
 
-/// What the datapath counts about a port for its own decisions; shared memory with the control plane.
+/// What both the kernel programs and the daemon count about a port; shared memory, changed by atomic additions only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PortState {
@@ -133,6 +133,10 @@ pub struct PortState {
     pub learned: u64,
     /// Source MACs that were forwarded but not learned because the FDB was full.
     pub not_learned: u64,
+    /// Frames that the slow path delivered to the port.
+    pub slow_tx_frames: u64,
+    /// Bytes of those frames, Ethernet header included.
+    pub slow_tx_bytes: u64,
 }
 
 /// Interfaces that belong to the switch itself.

@@ -1,28 +1,27 @@
 //! Typed handles on the instance's maps.
 
-use std::{fs, os::fd::AsFd as _, os::fd::AsRawFd as _, sync::atomic::Ordering::Relaxed};
+use std::{
+    fs,
+    os::fd::{AsFd as _, AsRawFd as _},
+    sync::Arc,
+};
 
 use aya::{
     Ebpf, Pod,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray},
 };
-use switch_common::{
-    DropReason,
-    abi::{
-        self,
-        addr::{PortId, Slot},
-        counters::{PortCounters, drop_index},
-        domain::{DomainConfig, FloodKey},
-        fdb::{FdbEntry, FdbKey},
-        names,
-        port::{PortConfig, PortState, SwitchConfig},
-    },
+use switch_common::abi::{
+    self,
+    addr::{PortId, Slot},
+    counters::PortCounters,
+    domain::{DomainConfig, FloodKey},
+    fdb::{FdbEntry, FdbKey},
+    names,
+    port::{PortConfig, SwitchConfig},
 };
 
-use crate::{
-    datapath::{DatapathError, TableUse},
-    sys::shm::SharedWords,
-};
+use super::accounts::Accounts;
+use crate::datapath::{DatapathError, TableUse};
 
 /// Every map that the control plane reads or writes.
 pub(super) struct Maps {
@@ -36,15 +35,13 @@ pub(super) struct Maps {
     pub(super) flood_list: HashMap<MapData, FloodKey, PortId>,
     /// Traffic counters.
     pub(super) counters: PerCpuArray<MapData, PortCounters>,
-    /// Drop counters.
-    pub(super) drops: Array<MapData, u64>,
     /// The switch's own interfaces.
     pub(super) switch: Array<MapData, SwitchConfig>,
     /// Verdict of the last frame on each CPU.
     pub(super) last_verdict: PerCpuArray<MapData, u64>,
     /// Tail-call targets.
     pub(super) jumps: ProgramArray<MapData>,
-    learned: SharedWords,
+    accounts: Arc<Accounts>,
     costs: Vec<Cost>,
 }
 
@@ -72,11 +69,10 @@ impl Maps {
             fdb: typed(ebpf, names::MAP_FDB)?,
             flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
-            drops: typed(ebpf, names::MAP_DROPS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,
             last_verdict: typed(ebpf, names::MAP_LAST_VERDICT)?,
             jumps: typed(ebpf, names::MAP_JUMPS)?,
-            learned: share(ebpf)?,
+            accounts: Arc::new(Accounts::map(ebpf)?),
             costs,
         })
     }
@@ -93,30 +89,12 @@ impl Maps {
         Ok((config != PortConfig::default()).then_some(config))
     }
 
-    /// A port's MACs learned and sources not learned for want of room.
-    #[must_use]
-    pub(super) fn port_state(&self, slot: Slot) -> PortState {
-        let word = |offset| self.state_word(slot, offset).map_or(0, |word| word.load(Relaxed));
-        PortState { learned: word(0), not_learned: word(1) }
+    /// What programs and daemon count together.
+    pub(super) fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
-    /// MACs learned at all ports.
-    #[must_use]
-    pub(super) fn learned_total(&self) -> u64 {
-        (0..abi::MAX_SLOTS)
-            .filter_map(|slot| u16::try_from(slot).ok())
-            .map(|slot| self.port_state(Slot(slot)).learned)
-            .sum()
-    }
-
-    /// Takes one learned MAC off a port's account, at the same time as the programs add to it.
-    pub(super) fn release_learned(&self, slot: Slot) {
-        if let Some(word) = self.state_word(slot, 0) {
-            word.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// A port's counters, over all CPUs.
+    /// A port's counters, over all CPUs and both paths.
     ///
     /// # Errors
     /// The map cannot be read.
@@ -125,25 +103,13 @@ impl Maps {
             .counters
             .get(&u32::from(slot.0), 0)
             .map_err(map_error("read counters", names::MAP_PORT_COUNTERS))?;
-        Ok(per_cpu.iter().fold(PortCounters::default(), |sum, share| sum.plus(*share)))
-    }
-
-    /// A port's drops; reasons without drops are left out.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub(super) fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
-        let mut drops = Vec::new();
-        for reason in DropReason::ALL {
-            let count = self
-                .drops
-                .get(&drop_index(slot, *reason), 0)
-                .map_err(map_error("read drops", names::MAP_DROPS))?;
-            if count > 0 {
-                drops.push((*reason, count));
-            }
-        }
-        Ok(drops)
+        let slow = self.accounts.state(slot);
+        let slow = PortCounters {
+            tx_frames: slow.slow_tx_frames,
+            tx_bytes: slow.slow_tx_bytes,
+            ..PortCounters::default()
+        };
+        Ok(per_cpu.iter().fold(slow, |sum, share| sum.plus(*share)))
     }
 
     /// Sets all counters of a slot to zero, for the next port that gets it.
@@ -158,14 +124,7 @@ impl Maps {
             |source| DatapathError::Io { op, object: String::from(names::MAP_PORT_COUNTERS), source },
         )?;
         self.counters.set(index, zeros, 0).map_err(map_error(op, names::MAP_PORT_COUNTERS))?;
-        for reason in DropReason::ALL {
-            self.drops.set(drop_index(slot, *reason), 0, 0).map_err(map_error(op, names::MAP_DROPS))?;
-        }
-        for offset in 0..STATE_WORDS {
-            if let Some(word) = self.state_word(slot, offset) {
-                word.store(0, Relaxed);
-            }
-        }
+        self.accounts.reset(slot);
         Ok(())
     }
 
@@ -181,13 +140,7 @@ impl Maps {
             })
             .collect()
     }
-
-    fn state_word(&self, slot: Slot, offset: usize) -> Option<&std::sync::atomic::AtomicU64> {
-        self.learned.word(usize::from(slot.0) * STATE_WORDS + offset)
-    }
 }
-
-const STATE_WORDS: usize = size_of::<PortState>() / size_of::<u64>();
 
 trait FromMap: Sized {
     fn from_map(map: Map) -> Result<Self, MapError>;
@@ -222,16 +175,6 @@ fn typed<M: FromMap>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DatapathE
     M::from_map(map).map_err(map_error("open", name))
 }
 
-fn share(ebpf: &Ebpf) -> Result<SharedWords, DatapathError> {
-    let words = abi::MAX_SLOTS as usize * STATE_WORDS;
-    let data = data_of(ebpf, names::MAP_PORT_STATE)?;
-    SharedWords::map(data.fd().as_fd(), words).map_err(|source| DatapathError::Io {
-        op: "map into memory",
-        object: String::from(names::MAP_PORT_STATE),
-        source,
-    })
-}
-
 /// What the kernel says in the descriptor's `fdinfo`.
 fn cost(ebpf: &Ebpf, name: &'static str) -> Result<Cost, DatapathError> {
     let data = data_of(ebpf, name)?;
@@ -250,7 +193,7 @@ fn cost(ebpf: &Ebpf, name: &'static str) -> Result<Cost, DatapathError> {
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "aya has dozens of map kinds; the object has these five")]
-fn data_of<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a MapData, DatapathError> {
+pub(super) fn data_of<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a MapData, DatapathError> {
     match ebpf.map(name) {
         Some(
             Map::Array(data)

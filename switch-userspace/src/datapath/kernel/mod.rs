@@ -3,6 +3,7 @@
 //! Nothing here is needed for frames to flow: the kernel holds everything by its pins. Opening after a crash adopts
 //! what is there.
 
+mod accounts;
 mod attach;
 mod events;
 mod flood_list;
@@ -159,7 +160,7 @@ impl KernelDatapath {
         if !entry.is_learned() {
             self.fixed_fdb_entries = self.fixed_fdb_entries.saturating_sub(1);
         } else if let Some(port) = self.maps.port(entry.port())? {
-            self.maps.release_learned(port.slot());
+            self.maps.accounts().release_learned(port.slot());
         }
         Ok(())
     }
@@ -275,11 +276,11 @@ impl Datapath for KernelDatapath {
     }
 
     fn learned(&self) -> u64 {
-        self.maps.learned_total()
+        self.maps.accounts().learned_total()
     }
 
     fn port_state(&self, slot: Slot) -> PortState {
-        self.maps.port_state(slot)
+        self.maps.accounts().state(slot)
     }
 
     fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError> {
@@ -287,7 +288,7 @@ impl Datapath for KernelDatapath {
     }
 
     fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
-        self.maps.drops(slot)
+        Ok(self.maps.accounts().drops(slot))
     }
 
     fn tables(&self) -> Result<Vec<TableUse>, DatapathError> {

@@ -138,6 +138,7 @@ impl Accounts {
         self.get(slot).map_or_else(PortState::default, |account| PortState {
             learned: account.learned.load(Relaxed),
             not_learned: account.not_learned.load(Relaxed),
+            ..PortState::default()
         })
     }
 
