@@ -142,37 +142,9 @@ impl Maps {
     }
 }
 
-trait FromMap: Sized {
-    fn from_map(map: Map) -> Result<Self, MapError>;
-}
-
-impl<V: Pod> FromMap for Array<MapData, V> {
-    fn from_map(map: Map) -> Result<Self, MapError> {
-        Self::try_from(map)
-    }
-}
-
-impl<V: Pod> FromMap for PerCpuArray<MapData, V> {
-    fn from_map(map: Map) -> Result<Self, MapError> {
-        Self::try_from(map)
-    }
-}
-
-impl<K: Pod, V: Pod> FromMap for HashMap<MapData, K, V> {
-    fn from_map(map: Map) -> Result<Self, MapError> {
-        Self::try_from(map)
-    }
-}
-
-impl FromMap for ProgramArray<MapData> {
-    fn from_map(map: Map) -> Result<Self, MapError> {
-        Self::try_from(map)
-    }
-}
-
-fn typed<M: FromMap>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DatapathError> {
+fn typed<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, DatapathError> {
     let map = ebpf.take_map(name).ok_or(DatapathError::Missing { what: "map", name })?;
-    M::from_map(map).map_err(map_error("open", name))
+    M::try_from(map).map_err(map_error("open", name))
 }
 
 /// What the kernel says in the descriptor's `fdinfo`.

@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(tables.put_fdb(key(1), learned(BLUE)), Ok(()));
         let count = |slot| tables.accounts().state(Slot(slot));
         assert_eq!(count(1), PortState::default());
-        assert_eq!(count(2), PortState { learned: 1, not_learned: 0 });
+        assert_eq!(count(2), PortState { learned: 1, ..PortState::default() });
         assert_eq!(tables.put_fdb(key(1), FdbEntry::new(BLUE, FdbKind::Static, Nanos(0))), Ok(()));
         assert_eq!(count(2), PortState::default());
         assert_eq!(tables.remove_fdb(key(1)).and_then(FdbEntry::kind), Some(FdbKind::Static));
