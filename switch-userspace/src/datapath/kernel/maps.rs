@@ -7,7 +7,7 @@ use std::{
 };
 
 use aya::{
-    Ebpf, Pod,
+    Ebpf,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray},
 };
 use switch_common::abi::{
