@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+pub mod cli;
 pub mod control;
 pub mod datapath;
 pub mod events;

@@ -1,3 +1,7 @@
 //! The `wye` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switch_userspace::cli::run()
+}

@@ -21,6 +21,7 @@ use crate::netns::Netns;
 
 pub mod kernel;
 pub mod naming;
+pub mod probe;
 pub mod userspace;
 
 /// Which of the two datapaths.

@@ -1,0 +1,208 @@
+//! `wye endpoint`: workloads, each one a network namespace with interfaces on networks.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+
+use super::{
+    error::CliError,
+    for_each,
+    network::{AttachmentArgs, print_removed},
+    output::{self, InspectOutput, Listed, Output, joined},
+    parse::{self, LabelWord},
+    place::Place,
+};
+use crate::api::{
+    routes,
+    types::{Endpoint, EndpointAdd, EndpointState, LabelChange, NetnsChoice},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye endpoint add web --network red --create-netns
+  wye endpoint add db --network red --netns /proc/4711/ns/net --ip 10.1.0.7 --label app=db
+  wye endpoint ls
+  wye endpoint label web tier=front old-
+  wye endpoint rm web db";
+
+/// Add, show and remove endpoints.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, arg_required_else_help = true)]
+pub(super) struct EndpointArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Add(Add),
+    Ls(Ls),
+    Inspect(Inspect),
+    Rm(Rm),
+    Label(Label),
+}
+
+/// Give a network namespace an interface on a network.
+#[derive(Debug, Args)]
+struct Add {
+    /// The endpoint's name, unique in the instance.
+    name: String,
+    /// The network.
+    #[arg(long, value_name = "NET")]
+    network: String,
+    /// The endpoint's network namespace: a path, or a name under /run/netns.
+    #[arg(long, value_name = "PATH|NAME", conflicts_with = "create_netns")]
+    netns: Option<String>,
+    /// Make a network namespace for the endpoint, which goes with it; so it is without --netns.
+    #[arg(long)]
+    create_netns: bool,
+    #[command(flatten)]
+    how: AttachmentArgs,
+    /// A label.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse::key_value)]
+    labels: Vec<(String, String)>,
+    /// The Kubernetes namespace that it belongs to [default: default].
+    #[arg(long, value_name = "NS")]
+    namespace: Option<String>,
+}
+
+/// List endpoints.
+#[derive(Debug, Args)]
+struct Ls {
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Show everything about endpoints.
+#[derive(Debug, Args)]
+struct Inspect {
+    /// Their names.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    output: InspectOutput,
+}
+
+/// Remove endpoints and their interfaces.
+#[derive(Debug, Args)]
+struct Rm {
+    /// Their names.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// Put labels on an endpoint, or take them off.
+#[derive(Debug, Args)]
+struct Label {
+    /// The endpoint.
+    name: String,
+    /// KEY=VALUE puts a label on, KEY- takes it off.
+    #[arg(required = true, value_name = "KEY=VALUE|KEY-")]
+    labels: Vec<LabelWord>,
+}
+
+impl Listed for Endpoint {
+    const COLUMNS: &'static [&'static str] = &["NAME", "NETWORKS", "IPS", "STATE"];
+    const WIDE: &'static [&'static str] =
+        &["MACS", "INTERFACES", "NETNS", "NAMESPACE", "LABELS", "REASON", "CREATED"];
+
+    fn cells(&self) -> Vec<String> {
+        let attachments = &self.attachments;
+        vec![
+            self.name.clone(),
+            joined(attachments.iter().map(|attachment| &attachment.network)),
+            joined(attachments.iter().flat_map(|attachment| &attachment.ips)),
+            state(self.state).to_owned(),
+            joined(attachments.iter().map(|attachment| &attachment.mac)),
+            joined(
+                attachments
+                    .iter()
+                    .map(|attachment| format!("{}@{}", attachment.ifname, attachment.host_ifname)),
+            ),
+            self.netns.path.display().to_string(),
+            self.namespace.clone(),
+            joined(self.labels.iter().map(|(key, value)| format!("{key}={value}"))),
+            self.reason.clone().unwrap_or_default(),
+            self.created.clone(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// The word for a state, as JSON has it.
+pub(super) fn state(state: EndpointState) -> &'static str {
+    match state {
+        EndpointState::Ready => "ready",
+        EndpointState::Broken => "broken",
+        EndpointState::Stale => "stale",
+    }
+}
+
+pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
+    let client = place.client()?;
+    match &args.verb {
+        Verb::Add(add) => {
+            let endpoint: Endpoint = client.post(routes::ENDPOINTS, &request(add))?;
+            output::line(endpoint.name)
+        }
+        Verb::Ls(ls) => output::list::<Endpoint>(&client.get::<Vec<_>>(routes::ENDPOINTS)?, ls.output.format),
+        Verb::Inspect(inspect) => {
+            let get = |name: &String| Ok(client.get::<Endpoint>(&routes::fill(routes::ENDPOINT, &[name]))?);
+            output::found(inspect.names.iter().map(get), inspect.output.format)
+        }
+        Verb::Rm(rm) => for_each(&rm.names, |name| {
+            print_removed(&client.delete(&routes::fill(routes::ENDPOINT, &[name]))?)
+        }),
+        Verb::Label(label) => {
+            let path = routes::fill(routes::ENDPOINT_LABELS, &[&label.name]);
+            let endpoint: Endpoint = client.patch(&path, &label_change(&label.labels))?;
+            output::line(endpoint.name)
+        }
+    }
+}
+
+fn request(add: &Add) -> EndpointAdd {
+    EndpointAdd {
+        name: add.name.clone(),
+        network: add.network.clone(),
+        netns: add.netns.clone().map_or(NetnsChoice::Create, NetnsChoice::Existing),
+        namespace: add.namespace.clone(),
+        labels: add.labels.iter().cloned().collect(),
+        connect: (&add.how).into(),
+    }
+}
+
+/// The last word about a key counts.
+fn label_change(words: &[LabelWord]) -> LabelChange {
+    let mut wanted = BTreeMap::new();
+    for word in words {
+        match word {
+            LabelWord::Set(key, value) => wanted.insert(key.clone(), Some(value.clone())),
+            LabelWord::Remove(key) => wanted.insert(key.clone(), None),
+        };
+    }
+    let mut change = LabelChange::default();
+    for (key, value) in wanted {
+        match value {
+            Some(value) => drop(change.set.insert(key, value)),
+            None => change.remove.push(key),
+        }
+    }
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_about_a_label_counts() {
+        let words = ["a=1", "b=1", "a-", "b=2", "c-"].map(|word| word.parse().expect("a label word"));
+        let change = label_change(&words);
+        assert_eq!(change.set, BTreeMap::from([("b".into(), "2".into())]));
+        assert_eq!(change.remove, ["a", "c"]);
+    }
+}

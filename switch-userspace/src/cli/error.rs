@@ -1,0 +1,270 @@
+//! Everything a command can end with other than success, and how it is told: what failed, on which object, why, what stayed
+//! as it was, and the next command.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::{output::say, place::Place, style};
+use crate::{
+    api::{
+        client::ClientError,
+        types::{ErrorBody, ExitClass},
+    },
+    netns::{ErrorKind, NetnsError},
+};
+
+const NOTHING_CHANGED: &str = "nothing was changed";
+
+/// Why a command did not succeed.
+#[derive(Debug, Error)]
+pub(super) enum CliError {
+    /// The daemon refused, or could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Words that make no sense together.
+    #[error("{why}")]
+    Usage {
+        /// The command.
+        command: &'static str,
+        /// What is wrong with its words.
+        why: String,
+    },
+    /// The namespace of an endpoint cannot be entered.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// A program cannot be run.
+    #[error("{source}")]
+    Run {
+        /// The program.
+        program: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file or directory cannot be used.
+    #[error("{source}")]
+    File {
+        /// What was tried.
+        op: &'static str,
+        /// The file.
+        object: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The kernel lacks what wye needs.
+    #[error("missing on kernel {kernel}: {}", missing.join(", "))]
+    Kernel {
+        /// Its release.
+        kernel: String,
+        /// The features.
+        missing: Vec<&'static str>,
+    },
+    /// A daemon that was started in the background has ended again, and has said why.
+    #[error("{said}")]
+    DaemonFailed {
+        /// Its exit code.
+        code: u8,
+        /// What it said, as it is to be printed.
+        said: String,
+    },
+    /// Some of several objects; the others are done.
+    #[error("{} of several failed", .0.len())]
+    Several(Vec<CliError>),
+    /// Nothing can be written to stdout.
+    #[error("{0}")]
+    Output(io::Error),
+}
+
+impl CliError {
+    /// Success where there are no errors.
+    pub(super) fn unless_empty(errors: Vec<Self>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self::Several(errors)) }
+    }
+
+    /// Prints the error and returns the exit code that goes with it.
+    pub(super) fn report(&self, place: &Place) -> u8 {
+        match self {
+            Self::Several(errors) => {
+                errors.iter().map(|error| error.report(place)).reduce(|first, _| first).unwrap_or_default()
+            }
+            Self::DaemonFailed { code, said } => {
+                say(said.trim_end());
+                *code
+            }
+            Self::Run { source, .. } => {
+                print_body(&self.body(place));
+                code_of_unrunnable(source)
+            }
+            Self::Client(_)
+            | Self::Usage { .. }
+            | Self::Netns(_)
+            | Self::File { .. }
+            | Self::Kernel { .. }
+            | Self::Output(_) => {
+                let body = self.body(place);
+                print_body(&body);
+                body.code.exit_code()
+            }
+        }
+    }
+
+    fn body(&self, place: &Place) -> ErrorBody {
+        let why = self.to_string();
+        let told = |code, failed: &str, object: String, next: Option<String>| ErrorBody {
+            code,
+            failed: failed.to_owned(),
+            object,
+            why: why.clone(),
+            unchanged: NOTHING_CHANGED.to_owned(),
+            next,
+        };
+        match self {
+            Self::Client(error) => client_body(error, place),
+            Self::Usage { command, .. } => {
+                told(ExitClass::Usage, command, String::new(), Some(format!("see `wye {command} --help`")))
+            }
+            Self::Netns(error) => told(class_of(error), "enter", "the endpoint's namespace".into(), None),
+            Self::Run { program, .. } => told(ExitClass::Failed, "run", program.clone(), None),
+            Self::File { op, object, source } => {
+                told(class_of_io(source), op, object.clone(), root_hint(source))
+            }
+            Self::Kernel { .. } => ErrorBody {
+                unchanged: String::new(),
+                ..told(
+                    ExitClass::Difference,
+                    "check",
+                    "this machine".into(),
+                    Some("see the column FIX".into()),
+                )
+            },
+            Self::Output(_) => told(ExitClass::Failed, "write", "the output".into(), None),
+            Self::DaemonFailed { .. } | Self::Several(_) => {
+                told(ExitClass::Failed, "start", "daemon".into(), None)
+            }
+        }
+    }
+}
+
+fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
+    let (code, next) = match error {
+        ClientError::Refused(body) => return body.clone(),
+        ClientError::NoSocket { .. } => {
+            (ExitClass::Unreachable, format!("start it with `{}`", place.command("up")))
+        }
+        ClientError::NotListening { .. } => (
+            ExitClass::Unreachable,
+            format!(
+                "start it again with `{}`; ports that it had are taken over as they are",
+                place.command("up")
+            ),
+        ),
+        ClientError::NotAllowed { .. } => (
+            ExitClass::Permission,
+            "run the command as root, or as a user who may write to the socket".into(),
+        ),
+        ClientError::Timeout { .. } => (ExitClass::Timeout, format!("see `{}`", place.command("status"))),
+        ClientError::Connect { .. } | ClientError::Broken { .. } => {
+            (ExitClass::Unreachable, format!("see {}", place.log().display()))
+        }
+        ClientError::Answer { .. } | ClientError::Foreign { .. } => {
+            (ExitClass::Failed, format!("compare versions with `{}`", place.command("version")))
+        }
+        ClientError::Encode { .. }
+        | ClientError::Query { .. }
+        | ClientError::Request { .. }
+        | ClientError::Runtime(_) => (ExitClass::Failed, format!("see `{}`", place.command("doctor"))),
+    };
+    let unchanged = match error {
+        ClientError::Timeout { .. } | ClientError::Broken { .. } | ClientError::Answer { .. } => {
+            "it is not known whether the request was carried out"
+        }
+        ClientError::Refused(_)
+        | ClientError::NoSocket { .. }
+        | ClientError::NotListening { .. }
+        | ClientError::NotAllowed { .. }
+        | ClientError::Connect { .. }
+        | ClientError::Foreign { .. }
+        | ClientError::Encode { .. }
+        | ClientError::Query { .. }
+        | ClientError::Request { .. }
+        | ClientError::Runtime(_) => NOTHING_CHANGED,
+    };
+    ErrorBody {
+        code,
+        failed: "ask".to_owned(),
+        object: format!("the daemon of instance {}", place.instance),
+        why: error.to_string(),
+        unchanged: unchanged.to_owned(),
+        next: Some(next),
+    }
+}
+
+/// Prints an error in full: the first line alone says what is wrong.
+pub(super) fn print_body(body: &ErrorBody) {
+    let object = if body.object.is_empty() { String::new() } else { format!(" {}", body.object) };
+    say(format!("{} {}{object}: {}", style::error("error:"), body.failed, without_numbers(&body.why)));
+    if !body.unchanged.is_empty() {
+        say(format!("  {}", body.unchanged));
+    }
+    if let Some(next) = &body.next {
+        say(format!("  {next}"));
+    }
+}
+
+/// Takes the number away that Rust puts behind the system's words: `Operation not permitted (os error 1)`.
+pub(super) fn without_numbers(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        words.push_str(before);
+        rest = after.trim_start_matches(|character: char| character.is_ascii_digit());
+        rest = rest.strip_prefix(')').unwrap_or(rest);
+    }
+    words + rest
+}
+
+fn class_of(error: &NetnsError) -> ExitClass {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NoDevice => ExitClass::NotFound,
+        ErrorKind::Exists | ErrorKind::IndexTaken | ErrorKind::Busy => ExitClass::Conflict,
+        ErrorKind::Permission => ExitClass::Permission,
+        ErrorKind::Invalid => ExitClass::Usage,
+        ErrorKind::Unsupported | ErrorKind::Other => ExitClass::Failed,
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the system has many reasons; these have an exit code of their own"
+)]
+fn class_of_io(error: &io::Error) -> ExitClass {
+    match error.kind() {
+        io::ErrorKind::NotFound => ExitClass::NotFound,
+        io::ErrorKind::AlreadyExists => ExitClass::Conflict,
+        io::ErrorKind::PermissionDenied => ExitClass::Permission,
+        _ => ExitClass::Failed,
+    }
+}
+
+fn root_hint(error: &io::Error) -> Option<String> {
+    (error.kind() == io::ErrorKind::PermissionDenied).then(|| "run the command as root".to_owned())
+}
+
+/// What env(1), timeout(1) and docker exit with where they cannot run the command that they were given.
+fn code_of_unrunnable(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_words_are_kept_and_its_numbers_are_not() {
+        assert_eq!(
+            without_numbers("a: No such device (os error 19); b: Busy (os error 16)"),
+            "a: No such device; b: Busy"
+        );
+        assert_eq!(without_numbers("nothing to do"), "nothing to do");
+    }
+}

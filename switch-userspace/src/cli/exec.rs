@@ -1,0 +1,53 @@
+//! `wye exec`: runs a command inside an endpoint's namespace.
+
+use std::{
+    ffi::OsString,
+    os::{fd::AsFd, unix::process::CommandExt},
+    process::Command,
+};
+
+use clap::Args;
+
+use super::{error::CliError, place::Place};
+use crate::{
+    api::{routes, types::Endpoint},
+    netns::Netns,
+    sys,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye exec web -- ip addr
+  wye exec web -- ping -c 1 10.1.0.3";
+
+/// Run a command inside an endpoint's network namespace.
+///
+/// The exit code is the command's; 127 where there is no such command, 126 where it cannot be run.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct ExecArgs {
+    /// The endpoint.
+    endpoint: String,
+    /// The command and its arguments, after `--`.
+    #[arg(required = true, last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Returns only where the command could not be run: it takes the place of this process.
+pub(super) fn run(args: &ExecArgs, place: &Place) -> Result<(), CliError> {
+    let endpoint: Endpoint = place.client()?.get(&routes::fill(routes::ENDPOINT, &[&args.endpoint]))?;
+    let netns = Netns::open_path(&endpoint.netns.path)?;
+    enter(&netns)?;
+    let Some((program, arguments)) = args.command.split_first() else { return Ok(()) };
+    let source = Command::new(program).args(arguments).exec();
+    Err(CliError::Run { program: program.to_string_lossy().into_owned(), source })
+}
+
+/// Moves this thread, the only one of the process, into the namespace.
+fn enter(netns: &Netns) -> Result<(), CliError> {
+    sys::ns::enter(netns.as_fd()).map_err(|source| CliError::File {
+        op: "enter",
+        object: netns.label().to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,218 @@
+//! `wye network`: bridge domains with their subnets.
+
+use std::net::IpAddr;
+
+use clap::{Args, Subcommand};
+use ipnet::IpNet;
+
+use super::{
+    error::CliError,
+    for_each,
+    output::{self, InspectOutput, Listed, Output, joined},
+    parse,
+    place::Place,
+};
+use crate::api::{
+    routes,
+    types::{Connect, Endpoint, Network, NetworkCreate, Removed},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye network create red
+  wye network create blue --subnet 10.2.0.0/24 --subnet fd00:2::/64 --mtu 9000
+  wye network create lan --opt uplink=eth1
+  wye network ls -o wide
+  wye network rm red blue";
+
+/// Make, show and remove networks.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, arg_required_else_help = true)]
+pub(super) struct NetworkArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Create(Create),
+    Ls(Ls),
+    Inspect(Inspect),
+    Rm(Rm),
+    Prune(Prune),
+    Connect(ConnectArgs),
+    Disconnect(Disconnect),
+}
+
+/// Make a network.
+#[derive(Debug, Args)]
+struct Create {
+    /// Its name, which has to be a possible interface name.
+    name: String,
+    /// A subnet, at most one of each family; without any, a free IPv4 one is chosen.
+    #[arg(long = "subnet", value_name = "CIDR")]
+    subnets: Vec<IpNet>,
+    /// The gateway's address in a subnet; by default the subnet's first.
+    #[arg(long = "gateway", value_name = "IP")]
+    gateways: Vec<IpAddr>,
+    /// Where automatic addresses are taken from; by default the whole subnet.
+    #[arg(long = "ip-range", value_name = "CIDR")]
+    ip_ranges: Vec<IpNet>,
+    /// Give its endpoints no default route.
+    #[arg(long)]
+    internal: bool,
+    /// Keep its endpoints from each other: every port is isolated.
+    #[arg(long)]
+    isolated: bool,
+    /// Largest packet in bytes, without Ethernet header.
+    #[arg(long, value_name = "BYTES")]
+    mtu: Option<u32>,
+    /// An option, such as uplink=eth1 or ageing=60 (seconds).
+    #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]
+    options: Vec<(String, String)>,
+}
+
+/// List networks.
+#[derive(Debug, Args)]
+struct Ls {
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Show everything about networks.
+#[derive(Debug, Args)]
+struct Inspect {
+    /// Their names.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    output: InspectOutput,
+}
+
+/// Remove networks that have no endpoint.
+#[derive(Debug, Args)]
+struct Rm {
+    /// Their names.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// Remove every network that has no endpoint.
+#[derive(Debug, Args)]
+struct Prune {}
+
+/// Give an endpoint an interface on another network.
+#[derive(Debug, Args)]
+struct ConnectArgs {
+    /// The network.
+    network: String,
+    /// The endpoint.
+    endpoint: String,
+    #[command(flatten)]
+    how: AttachmentArgs,
+}
+
+/// How an endpoint's interface is to be.
+#[derive(Debug, Args)]
+pub(super) struct AttachmentArgs {
+    /// An address, at most one a subnet; a free one is chosen otherwise.
+    #[arg(long = "ip", value_name = "IP")]
+    ips: Vec<IpAddr>,
+    /// MAC address.
+    #[arg(long, value_name = "MAC", value_parser = parse::mac)]
+    mac: Option<String>,
+    /// Name of the interface inside the endpoint; eth0, eth1… by default.
+    #[arg(long, value_name = "NAME")]
+    ifname: Option<String>,
+}
+
+impl From<&AttachmentArgs> for Connect {
+    fn from(args: &AttachmentArgs) -> Self {
+        Self { ips: args.ips.clone(), mac: args.mac.clone(), ifname: args.ifname.clone() }
+    }
+}
+
+/// Take an endpoint's interface on a network away.
+#[derive(Debug, Args)]
+struct Disconnect {
+    /// The network.
+    network: String,
+    /// The endpoint.
+    endpoint: String,
+}
+
+impl Listed for Network {
+    const COLUMNS: &'static [&'static str] = &["NAME", "SUBNETS", "GATEWAYS", "MTU", "ENDPOINTS"];
+    const WIDE: &'static [&'static str] =
+        &["DOMAIN", "IP-RANGES", "AGEING", "INTERNAL", "ISOLATED", "UPLINKS", "CREATED"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            joined(&self.subnets),
+            joined(&self.gateways),
+            self.mtu.to_string(),
+            self.endpoints.len().to_string(),
+            self.domain.to_string(),
+            joined(&self.ip_ranges),
+            format!("{}s", self.ageing_secs),
+            self.internal.to_string(),
+            self.isolated.to_string(),
+            joined(&self.uplinks),
+            self.created.clone(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
+    let client = place.client()?;
+    match &args.verb {
+        Verb::Create(create) => {
+            let network: Network = client.post(routes::NETWORKS, &request(create))?;
+            output::line(network.name)
+        }
+        Verb::Ls(ls) => output::list::<Network>(&client.get::<Vec<_>>(routes::NETWORKS)?, ls.output.format),
+        Verb::Inspect(inspect) => {
+            let get = |name: &String| Ok(client.get::<Network>(&routes::fill(routes::NETWORK, &[name]))?);
+            output::found(inspect.names.iter().map(get), inspect.output.format)
+        }
+        Verb::Rm(rm) => for_each(&rm.names, |name| {
+            print_removed(&client.delete(&routes::fill(routes::NETWORK, &[name]))?)
+        }),
+        Verb::Prune(_) => print_removed(&client.post(routes::NETWORK_PRUNE, &())?),
+        Verb::Connect(connect) => {
+            let path = routes::fill(routes::ATTACHMENT, &[&connect.network, &connect.endpoint]);
+            let endpoint: Endpoint = client.post(&path, &Connect::from(&connect.how))?;
+            let made = endpoint.attachments.iter().filter(|attachment| attachment.network == connect.network);
+            output::line(joined(made.map(|attachment| &attachment.port)))
+        }
+        Verb::Disconnect(disconnect) => {
+            let path = routes::fill(routes::ATTACHMENT, &[&disconnect.network, &disconnect.endpoint]);
+            let endpoint: Endpoint = client.delete(&path)?;
+            output::line(endpoint.name)
+        }
+    }
+}
+
+/// Prints the names of what was removed.
+pub(super) fn print_removed(removed: &Removed) -> Result<(), CliError> {
+    output::print(removed.names.iter().map(|name| name.clone() + "\n").collect::<String>())
+}
+
+fn request(create: &Create) -> NetworkCreate {
+    NetworkCreate {
+        name: create.name.clone(),
+        subnets: create.subnets.clone(),
+        gateways: create.gateways.clone(),
+        ip_ranges: create.ip_ranges.clone(),
+        internal: create.internal,
+        isolated: create.isolated,
+        mtu: create.mtu,
+        vlan: None,
+        options: create.options.iter().cloned().collect(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Argument values that clap does not know by itself.
+
+use std::str::FromStr;
+
+use switch_common::abi::addr::MacAddr;
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Switch {
+    /// Enabled.
+    On,
+    /// Disabled.
+    Off,
+}
+
+impl From<Switch> for bool {
+    fn from(switch: Switch) -> Self {
+        switch == Switch::On
+    }
+}
+
+/// `KEY=VALUE`; only the first `=` divides.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// What `endpoint label` does with one label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LabelWord {
+    /// `KEY=VALUE`: put it on.
+    Set(String, String),
+    /// `KEY-`: take it off.
+    Remove(String),
+}
+
+impl FromStr for LabelWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok((key, value)) = key_value(text) {
+            return Ok(Self::Set(key, value));
+        }
+        match text.strip_suffix('-') {
+            Some(key) if !key.is_empty() => Ok(Self::Remove(key.to_owned())),
+            _ => Err("write KEY=VALUE to put a label on, KEY- to take it off".to_owned()),
+        }
+    }
+}
+
+/// A MAC address in any case, printed in lower case.
+pub(super) fn mac(text: &str) -> Result<String, String> {
+    text.parse::<MacAddr>().map(|mac| mac.to_string()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_equals_sign_divides_key_and_value() {
+        assert_eq!(key_value("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(key_value("a="), Ok(("a".into(), String::new())));
+        assert!(key_value("=b").is_err());
+        assert!(key_value("a").is_err());
+    }
+
+    #[test]
+    fn a_trailing_dash_takes_a_label_off() {
+        assert_eq!("app=web".parse(), Ok(LabelWord::Set("app".into(), "web".into())));
+        assert_eq!("app-".parse(), Ok(LabelWord::Remove("app".into())));
+        assert_eq!("app=x-".parse(), Ok(LabelWord::Set("app".into(), "x-".into())));
+        assert!("app".parse::<LabelWord>().is_err());
+        assert!("-".parse::<LabelWord>().is_err());
+    }
+
+    #[test]
+    fn macs_are_taken_in_any_case() {
+        assert_eq!(mac("02:00:5E:10:00:01"), Ok("02:00:5e:10:00:01".into()));
+        assert!(mac("02:00").is_err());
+    }
+}

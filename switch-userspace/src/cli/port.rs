@@ -1,0 +1,212 @@
+//! `wye port`: the switch's attachment points, their switches and their counters.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+use switch_common::DropReason;
+
+use super::{
+    error::CliError,
+    output::{self, Format, Listed, Output, joined, size},
+    parse::Switch,
+    place::Place,
+    table::{Table, pairs},
+};
+use crate::api::{
+    client::Client,
+    routes,
+    types::{Port, PortChange, PortKind, PortSettings},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye port ls
+  wye port show web
+  wye port set web --isolated on --max-macs 4
+  wye port set web:eth1 --flood off --learning off";
+
+/// Show ports and their counters, and set their switches.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, arg_required_else_help = true)]
+pub(super) struct PortArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Ls(Ls),
+    Show(Show),
+    Set(Set),
+}
+
+/// List ports with their counters.
+#[derive(Debug, Args)]
+struct Ls {
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Show a port: switches, counters, drops by reason.
+#[derive(Debug, Args)]
+struct Show {
+    /// EP, or EP:IFNAME where the endpoint has several; an uplink's interface.
+    port: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Set a port's switches; those that are not named stay.
+#[derive(Debug, Args)]
+struct Set {
+    /// EP, or EP:IFNAME where the endpoint has several; an uplink's interface.
+    port: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+struct Change {
+    /// Learn the source MACs of its frames.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    learning: Option<Switch>,
+    /// Flood unknown unicast to it.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    flood: Option<Switch>,
+    /// Flood broadcast to it.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    bcast_flood: Option<Switch>,
+    /// Flood multicast to it.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    mcast_flood: Option<Switch>,
+    /// Keep it from other isolated ports.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    isolated: Option<Switch>,
+    /// Let frames leave through the port that they came in on.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    hairpin: Option<Switch>,
+    /// Most MACs that may be learned at it, besides the endpoint's own; 0 is no cap.
+    #[arg(long, value_name = "N")]
+    max_macs: Option<u32>,
+}
+
+impl From<&Change> for PortChange {
+    fn from(change: &Change) -> Self {
+        Self {
+            learning: change.learning.map(bool::from),
+            flood: change.flood.map(bool::from),
+            bcast_flood: change.bcast_flood.map(bool::from),
+            mcast_flood: change.mcast_flood.map(bool::from),
+            isolated: change.isolated.map(bool::from),
+            hairpin: change.hairpin.map(bool::from),
+            max_macs: change.max_macs,
+        }
+    }
+}
+
+impl Listed for Port {
+    const COLUMNS: &'static [&'static str] =
+        &["NAME", "NETWORK", "RX-FRAMES", "RX-BYTES", "TX-FRAMES", "TX-BYTES", "DROPS", "DROPS-BY-REASON"];
+    const WIDE: &'static [&'static str] = &["KIND", "INTERFACE", "MAC", "MTU", "MACS", "SWITCHES"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            self.network.clone(),
+            self.counters.rx_frames.to_string(),
+            size(self.counters.rx_bytes),
+            self.counters.tx_frames.to_string(),
+            size(self.counters.tx_bytes),
+            self.drops.values().sum::<u64>().to_string(),
+            joined(self.drops.iter().map(|(reason, frames)| format!("{reason}={frames}"))),
+            kind(self.kind).to_owned(),
+            format!("{}({})", self.ifname, self.ifindex),
+            self.mac.clone(),
+            self.mtu.to_string(),
+            learned(self),
+            switches_on(&self.settings),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+pub(super) fn run(args: &PortArgs, place: &Place) -> Result<(), CliError> {
+    let client = place.client()?;
+    match &args.verb {
+        Verb::Ls(ls) => output::list::<Port>(&client.get::<Vec<_>>(routes::PORTS)?, ls.output.format),
+        Verb::Show(show) => {
+            let port: Port = client.get(&routes::fill(routes::PORT, &[&show.port]))?;
+            match show.output.format {
+                Format::Table | Format::Wide => output::print(page(&port)),
+                other @ (Format::Json | Format::Yaml | Format::Name) => output::one(&port, other),
+            }
+        }
+        Verb::Set(set) => set_port(&client, set),
+    }
+}
+
+fn set_port(client: &Client, set: &Set) -> Result<(), CliError> {
+    let path = routes::fill(routes::PORT, &[&set.port]);
+    let port: Port = client.patch(&path, &PortChange::from(&set.change))?;
+    output::line(port.name)
+}
+
+/// Everything about one port on one screen.
+fn page(port: &Port) -> String {
+    let counters = &port.counters;
+    let facts = pairs(&[
+        ("PORT", port.name.clone()),
+        ("KIND", kind(port.kind).to_owned()),
+        ("NETWORK", port.network.clone()),
+        ("INTERFACE", format!("{} (index {})", port.ifname, port.ifindex)),
+        ("MAC", port.mac.clone()),
+        ("MTU", port.mtu.to_string()),
+        ("SWITCHES", switches_on(&port.settings)),
+        ("MACS", learned(port)),
+        ("RX", format!("{} frames, {} bytes", counters.rx_frames, counters.rx_bytes)),
+        ("TX", format!("{} frames, {} bytes", counters.tx_frames, counters.tx_bytes)),
+    ]);
+    format!("{facts}\n{}", drops(&port.drops))
+}
+
+fn drops(drops: &BTreeMap<String, u64>) -> Table {
+    let mut table = Table::new(&["DROPS", "REASON", "MEANING"]);
+    for (reason, frames) in drops {
+        let meaning =
+            DropReason::ALL.iter().find(|known| known.name() == reason).map_or("", |known| known.text());
+        table.row([frames.to_string(), reason.clone(), meaning.to_owned()]);
+    }
+    table
+}
+
+/// The switches that are on, by the names of their flags.
+fn switches_on(settings: &PortSettings) -> String {
+    let switches = [
+        ("learning", settings.learning),
+        ("flood", settings.flood),
+        ("bcast-flood", settings.bcast_flood),
+        ("mcast-flood", settings.mcast_flood),
+        ("isolated", settings.isolated),
+        ("hairpin", settings.hairpin),
+    ];
+    joined(switches.iter().filter(|(_, on)| *on).map(|(name, _)| name))
+}
+
+/// Learned MACs, and how many there may be where there is a cap.
+fn learned(port: &Port) -> String {
+    match port.settings.max_macs {
+        0 => port.learned.to_string(),
+        cap => format!("{}/{cap}", port.learned),
+    }
+}
+
+fn kind(kind: PortKind) -> &'static str {
+    match kind {
+        PortKind::Endpoint => "endpoint",
+        PortKind::Uplink => "uplink",
+    }
+}
