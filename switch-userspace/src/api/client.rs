@@ -25,7 +25,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 pub enum ClientError {
     /// The daemon said no.
     #[error(transparent)]
-    Refused(#[from] ErrorBody),
+    Refused(Box<ErrorBody>),
     /// There is no socket.
     #[error("{socket} does not exist: no daemon runs there")]
     NoSocket {
@@ -246,7 +246,7 @@ impl Client {
         match answer.into_body().collect().await {
             Ok(body) => serde_json::from_slice::<ErrorBody>(&body.to_bytes()).map_or_else(
                 |_| ClientError::Foreign { path: path.to_owned(), status },
-                ClientError::Refused,
+                |body| ClientError::Refused(Box::new(body)),
             ),
             Err(source) => self.broken(source),
         }

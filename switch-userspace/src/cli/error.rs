@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{output::say, place::Place, style};
+use super::{demo::DemoError, output::say, place::Place, style};
 use crate::{
     api::{
         client::ClientError,
@@ -67,6 +67,9 @@ pub(super) enum CliError {
         /// What it said, as it is to be printed.
         said: String,
     },
+    /// The demo stopped, or showed something that is not as it should be.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Some of several objects; the others are done.
     #[error("{} of several failed", .0.len())]
     Several(Vec<CliError>),
@@ -100,6 +103,7 @@ impl CliError {
             | Self::Netns(_)
             | Self::File { .. }
             | Self::Kernel { .. }
+            | Self::Demo(_)
             | Self::Output(_) => {
                 let body = self.body(place);
                 print_body(&body);
@@ -137,6 +141,7 @@ impl CliError {
                     Some("see the column FIX".into()),
                 )
             },
+            Self::Demo(error) => demo_body(error),
             Self::Output(_) => told(ExitClass::Failed, "write", "the output".into(), None),
             Self::DaemonFailed { .. } | Self::Several(_) => {
                 told(ExitClass::Failed, "start", "daemon".into(), None)
@@ -147,7 +152,7 @@ impl CliError {
 
 fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
     let (code, next) = match error {
-        ClientError::Refused(body) => return body.clone(),
+        ClientError::Refused(body) => return ErrorBody::clone(body),
         ClientError::NoSocket { .. } => {
             (ExitClass::Unreachable, format!("start it with `{}`", place.command("up")))
         }
@@ -195,6 +200,37 @@ fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
         object: format!("the daemon of instance {}", place.instance),
         why: error.to_string(),
         unchanged: unchanged.to_owned(),
+        next: Some(next),
+    }
+}
+
+fn demo_body(error: &DemoError) -> ErrorBody {
+    let (code, next) = match error {
+        DemoError::Missing(_) => (
+            ExitClass::Failed,
+            "install them (Debian: iproute2 iperf3 iputils-ping socat coreutils mount)".to_owned(),
+        ),
+        DemoError::Leftovers(_) => {
+            (ExitClass::Conflict, "end the other demo, or remove them with `ip netns delete NAME`".to_owned())
+        }
+        DemoError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            (ExitClass::Permission, "run the demo as root".to_owned())
+        }
+        DemoError::Netns(error) => (class_of(error), "see `wye doctor`".to_owned()),
+        DemoError::Io { .. }
+        | DemoError::Command { .. }
+        | DemoError::Report { .. }
+        | DemoError::Teardown(_)
+        | DemoError::Output(_)
+        | DemoError::Interrupted
+        | DemoError::Unexpected(_) => (ExitClass::Failed, "see `wye doctor`".to_owned()),
+    };
+    ErrorBody {
+        code,
+        failed: "show".to_owned(),
+        object: "the demo".to_owned(),
+        why: error.to_string(),
+        unchanged: "the machine's own interfaces were not touched".to_owned(),
         next: Some(next),
     }
 }

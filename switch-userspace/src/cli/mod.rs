@@ -1,6 +1,7 @@
 //! The command line: one file a noun. It talks to the daemon's API and to nothing else.
 
 mod completion;
+mod demo;
 mod doctor;
 mod endpoint;
 mod error;
@@ -58,6 +59,7 @@ enum Command {
     Port(port::PortArgs),
     Fdb(fdb::FdbArgs),
     Monitor(monitor::MonitorArgs),
+    Demo(demo::DemoArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
     Man(man::ManArgs),
@@ -85,6 +87,7 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
         Command::Port(args) => port::run(args, place),
         Command::Fdb(args) => fdb::run(args, place),
         Command::Monitor(args) => monitor::run(args, place),
+        Command::Demo(args) => demo::run(args),
         Command::Completion(args) => completion::run(args, Cli::command()),
         Command::Man(args) => man::run(args, Cli::command()),
     }

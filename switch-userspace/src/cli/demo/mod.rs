@@ -1,0 +1,227 @@
+//! `wye demo`: a tour of the switch with real programs, in a network namespace of its own that plays the host.
+
+mod census;
+mod command;
+mod ping;
+mod stage;
+mod throughput;
+mod transfer;
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Instant,
+};
+
+use clap::Args;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::{
+    census::Census,
+    stage::{CONTAINERS, NETWORKS, Stage},
+};
+use super::{error::CliError, output, place::DatapathMode, style};
+use crate::netns::{NetnsError, TeardownErrors};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye demo
+  wye demo --datapath userspace";
+
+/// Show the switch at work on this machine, then remove every trace of it.
+///
+/// Everything happens in a network namespace of its own that plays the host: the machine's interfaces are not touched. Takes
+/// under a minute. Exits with 1 where anything is not as it should be.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct DemoArgs {
+    /// The datapath that is shown.
+    #[arg(long, value_enum, default_value_t = DatapathMode::Ebpf)]
+    datapath: DatapathMode,
+}
+
+/// Why the demo could not go on, or did not end as it should.
+#[derive(Debug, Error)]
+pub(super) enum DemoError {
+    /// Programs that the demo runs are not installed.
+    #[error("not installed: {}", .0.join(", "))]
+    Missing(Vec<&'static str>),
+    /// The namespaces of an earlier demo are there.
+    #[error("namespaces of another demo are here: {}", .0.join(", "))]
+    Leftovers(Vec<String>),
+    /// A command did not succeed.
+    #[error("`{command}` failed: {said}")]
+    Command {
+        /// The command.
+        command: String,
+        /// What it said.
+        said: String,
+    },
+    /// A program's report is not what it should be.
+    #[error("the report of {program} has no {what}")]
+    Report {
+        /// The program.
+        program: &'static str,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The system refused.
+    #[error("{op} {object}: {source}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On what.
+        object: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Interfaces or namespaces could not be looked at.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// Not everything could be removed.
+    #[error(transparent)]
+    Teardown(#[from] TeardownErrors),
+    /// Nothing could be printed.
+    #[error(transparent)]
+    Output(#[from] Box<CliError>),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Something was not as it should be.
+    #[error("{0} of the expectations did not hold; they are marked FAILED")]
+    Unexpected(usize),
+}
+
+impl From<CliError> for DemoError {
+    fn from(error: CliError) -> Self {
+        Self::Output(Box::new(error))
+    }
+}
+
+type Step = fn(&mut Stage) -> Result<(), DemoError>;
+
+/// What is shown, in this order.
+const STEPS: [(&str, Step); 8] = [
+    ("A switch", start),
+    ("Two networks", networks),
+    ("Four containers", containers),
+    ("Who reaches whom", ping::run),
+    ("A 1 GiB transfer between two containers, with checksums", transfer::run),
+    ("Throughput, beside a Linux bridge", throughput::run),
+    ("What the switch has learned", fdb),
+    ("What the switch has counted", counters),
+];
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn run(args: &DemoArgs) -> Result<(), CliError> {
+    let began = Instant::now();
+    let expectations = tour(args)?;
+    output::line(format!("\nDone in {} s: {expectations} expectations, all met.", began.elapsed().as_secs()))
+}
+
+/// Shows everything and says how many expectations were met.
+fn tour(args: &DemoArgs) -> Result<usize, DemoError> {
+    command::require_programs()?;
+    watch_signals()?;
+    let mut stage = Stage::set(args.datapath)?;
+    let before = Census::take(&stage)?;
+    before.refuse_leftovers()?;
+    let played = play(&mut stage);
+
+    heading("Removing every trace")?;
+    let removed = stage.strike();
+    let after = Census::take(&stage)?;
+    output::print(before.beside(&after))?;
+    stage.expect("nothing is left behind", before == after)?;
+    stage.close()?;
+
+    played?;
+    removed?;
+    match stage.failed() {
+        0 => Ok(stage.met()),
+        number => Err(DemoError::Unexpected(number)),
+    }
+}
+
+fn play(stage: &mut Stage) -> Result<(), DemoError> {
+    for (title, step) in STEPS {
+        heading(title)?;
+        // An interruption ends the program that a step runs, and so the step: that is the reason to tell.
+        let done = step(stage);
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Err(DemoError::Interrupted);
+        }
+        done?;
+    }
+    Ok(())
+}
+
+fn heading(title: &str) -> Result<(), DemoError> {
+    Ok(output::line(format!("\n{}", style::heading(title)))?)
+}
+
+fn start(stage: &mut Stage) -> Result<(), DemoError> {
+    stage.up()?;
+    stage.wye("status")?;
+    Ok(())
+}
+
+fn networks(stage: &mut Stage) -> Result<(), DemoError> {
+    for network in &NETWORKS {
+        stage.wye(&format!(
+            "network create {} --subnet {} --subnet {}",
+            network.name, network.v4, network.v6
+        ))?;
+    }
+    stage.wye("network ls")?;
+    Ok(())
+}
+
+fn containers(stage: &mut Stage) -> Result<(), DemoError> {
+    for container in &CONTAINERS {
+        let (name, network) = (container.name, container.network);
+        stage.wye(&format!(
+            "endpoint add {name} --network {network} --create-netns --ip {} --ip {}",
+            container.v4, container.v6
+        ))?;
+    }
+    stage.wye("endpoint ls")?;
+    Ok(())
+}
+
+fn fdb(stage: &mut Stage) -> Result<(), DemoError> {
+    let table = stage.wye("fdb show")?;
+    let entries = table.lines().skip(1).count();
+    stage.expect("the FDB knows every container", entries >= CONTAINERS.len())
+}
+
+fn counters(stage: &mut Stage) -> Result<(), DemoError> {
+    stage.wye("port ls")?;
+    stage.wye(&format!("port show {}", CONTAINERS[0].name))?;
+    Ok(())
+}
+
+/// From here on Ctrl-C ends the step that runs, so that everything is removed before the process ends.
+fn watch_signals() -> Result<(), DemoError> {
+    let failed = |source| DemoError::Io { op: "wait for", object: "signals".to_owned(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let context = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    drop(context);
+    let wait = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        runtime.block_on(std::future::pending::<()>());
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(failed)?;
+    Ok(())
+}
