@@ -1,0 +1,307 @@
+//! The command line from outside: exit codes, what goes to stdout and stderr, and what a missing or refusing daemon looks like.
+//! A stand-in for the daemon answers with fixed JSON; the real one is tested by the system tests.
+
+mod stand_in;
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use stand_in::StandIn;
+
+const WYE: &str = env!("CARGO_BIN_EXE_wye");
+const NOBODY: u32 = 65_534;
+
+/// A run directory of the test's own, with the place of the instance `default` in it.
+struct RunDir(PathBuf);
+
+impl RunDir {
+    fn new(test: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("wye-cli-{}-{test}", std::process::id()));
+        fs::create_dir_all(dir.join("default")).expect("a directory for the test");
+        Self(dir)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("default/wye.sock")
+    }
+
+    fn wye(&self, line: &str) -> Said {
+        said(command(Path::new(WYE), line).env("WYE_RUN_DIR", &self.0))
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).expect("remove the test's directory");
+    }
+}
+
+/// How a command ended and what it said.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn command(program: &Path, line: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(line.split_whitespace()).stdin(Stdio::null());
+    for variable in ["WYE_INSTANCE", "WYE_RUN_DIR", "WYE_STATE_DIR", "WYE_BPFFS"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn said(command: &mut Command) -> Said {
+    let Output { status, stdout, stderr } = command.output().expect("wye runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said { code: status.code().expect("no signal"), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn wye(line: &str) -> Said {
+    said(&mut command(Path::new(WYE), line))
+}
+
+#[test]
+fn words_that_make_no_sense_exit_with_2_and_say_so_on_stderr() {
+    for line in [
+        "",
+        "netwrk ls",
+        "network",
+        "network create",
+        "network create red --subnet 10.0.0.0/33",
+        "endpoint add web --network red --netns a --create-netns",
+        "endpoint add web --network red --mac 02:00",
+        "endpoint label web app",
+        "exec web",
+        "port set web",
+        "port set web --learning maybe",
+        "fdb show dev",
+        "fdb show brport web",
+        "fdb add 02:00:5e:10:00:01 sticky",
+        "network ls -o xml",
+        "monitor -o json",
+    ] {
+        let said = wye(line);
+        assert_eq!(said.code, 2, "{line}: {}", said.stderr);
+        assert!(!said.stderr.is_empty(), "{line}");
+        assert_eq!(said.stdout, "", "{line}");
+    }
+}
+
+#[test]
+fn a_mistyped_noun_is_corrected() {
+    assert!(wye("netwrk ls").stderr.contains("'network'"));
+}
+
+#[test]
+fn help_is_data_and_begins_with_examples() {
+    for line in ["--help", "network --help", "fdb --help", "demo --help"] {
+        let said = wye(line);
+        assert_eq!(said.code, 0, "{line}");
+        assert!(said.stdout.starts_with("Examples:\n  wye "), "{line}: {}", said.stdout);
+    }
+}
+
+#[test]
+fn a_daemon_that_does_not_run_exits_with_5_and_says_how_to_start_it() {
+    let run = RunDir::new("down");
+    for line in
+        ["status", "network ls", "endpoint add web --network red", "exec web -- true", "fdb flush", "monitor"]
+    {
+        let said = run.wye(
+            &format!("{line} --instance lab").replace(" -- true --instance lab", " --instance lab -- true"),
+        );
+        assert_eq!(said.code, 5, "{line}: {}", said.stderr);
+        assert_eq!(said.stdout, "", "{line}");
+        let dir = run.0.display();
+        assert!(said.stderr.contains(&format!("{dir}/lab/wye.sock does not exist")), "{}", said.stderr);
+        assert!(said.stderr.contains(&format!("`wye up --instance lab --run-dir {dir}`")), "{}", said.stderr);
+        assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_daemon_that_has_died_is_told_from_one_that_never_ran() {
+    let run = RunDir::new("died");
+    drop(UnixListener::bind(run.socket()).expect("a socket that nobody listens on"));
+    let said = run.wye("status");
+    assert_eq!(said.code, 5);
+    assert!(said.stderr.contains("nobody listens"), "{}", said.stderr);
+}
+
+#[test]
+fn a_socket_that_may_not_be_used_exits_with_6() {
+    let run = RunDir::new("permission");
+    fs::set_permissions(&run.0, fs::Permissions::from_mode(0o755)).expect("an open run directory");
+    // Where the build lies, another user may not be allowed to go.
+    let program = run.0.join("wye");
+    fs::copy(WYE, &program).expect("a copy of the program");
+    fs::set_permissions(run.0.join("default"), fs::Permissions::from_mode(0o000))
+        .expect("a closed directory");
+    let mut status = command(&program, "status");
+    status.env("WYE_RUN_DIR", &run.0);
+    if fs::read_dir(run.0.join("default")).is_ok() {
+        status.uid(NOBODY).gid(NOBODY);
+    }
+    let said = said(&mut status);
+    assert_eq!(said.code, 6, "{}", said.stderr);
+    assert!(said.stderr.contains("no permission"), "{}", said.stderr);
+    assert!(said.stderr.contains("as root"), "{}", said.stderr);
+}
+
+#[test]
+fn every_class_of_refusal_has_its_exit_code() {
+    for (class, code) in [
+        ("failed", 1),
+        ("usage", 2),
+        ("not_found", 3),
+        ("conflict", 4),
+        ("unreachable", 5),
+        ("permission", 6),
+        ("timeout", 7),
+        ("difference", 8),
+    ] {
+        let run = RunDir::new(class);
+        let _daemon = StandIn::start(&run.socket(), move |_| (409, stand_in::refusal(class)));
+        let said = run.wye("network create blue");
+        assert_eq!(said.code, code, "{}", said.stderr);
+        assert_eq!(said.stdout, "");
+        assert_eq!(
+            said.stderr,
+            "error: create network blue: its subnet overlaps that of red\n  nothing was changed\n  use 10.2.0.0/24\n"
+        );
+    }
+}
+
+#[test]
+fn the_request_says_what_the_words_said() {
+    let run = RunDir::new("request");
+    let daemon = StandIn::start(&run.socket(), |_| (404, stand_in::refusal("not_found")));
+    run.wye("endpoint add web --network red --netns /proc/1/ns/net --ip 10.1.0.7 --mac 02:00:5E:10:00:01 --label a=b=c");
+    run.wye("fdb show --network red dev web:eth1 dynamic");
+    run.wye("endpoint label web a=1 b-");
+    run.wye("port set web --hairpin on --max-macs 4");
+    let requests = daemon.requests();
+    assert_eq!(requests[0].line, "POST /v1/endpoints");
+    let body: serde_json::Value = serde_json::from_str(&requests[0].body).expect("JSON");
+    assert_eq!(body["netns"]["existing"], "/proc/1/ns/net");
+    assert_eq!(body["labels"]["a"], "b=c");
+    assert_eq!(body["connect"]["ips"][0], "10.1.0.7");
+    assert_eq!(body["connect"]["mac"], "02:00:5e:10:00:01");
+    assert_eq!(requests[1].line, "GET /v1/fdb?network=red&port=web%3Aeth1&filter=dynamic");
+    assert_eq!(requests[2].line, "PATCH /v1/endpoints/web/labels");
+    assert_eq!(requests[2].body, r#"{"set":{"a":"1"},"remove":["b"]}"#);
+    assert_eq!(requests[3].line, "PATCH /v1/ports/web");
+    let body: serde_json::Value = serde_json::from_str(&requests[3].body).expect("JSON");
+    assert_eq!((&body["hairpin"], &body["max_macs"]), (&true.into(), &4.into()));
+    assert!(body["learning"].is_null());
+}
+
+#[test]
+fn a_list_is_printed_in_every_format() {
+    let run = RunDir::new("formats");
+    let entry = r#"{"network":"red","mac":"02:00:5e:10:00:01","port":"web","type":"learned","vlan":null,"age_secs":12}"#;
+    let _daemon = StandIn::start(&run.socket(), move |_| (200, format!("[{entry}]")));
+    let table = "NETWORK   MAC                 PORT   TYPE      VLAN   AGE\nred       02:00:5e:10:00:01   web    learned   -      12s\n";
+    assert_eq!(run.wye("fdb show").stdout, table);
+    assert_eq!(run.wye("fdb show -o wide").stdout, table);
+    assert_eq!(run.wye("fdb show -o name").stdout, "02:00:5e:10:00:01\n");
+    assert_eq!(
+        run.wye("fdb show -o yaml").stdout,
+        "- network: red\n  mac: 02:00:5e:10:00:01\n  port: web\n  type: learned\n  vlan: null\n  age_secs: 12\n"
+    );
+    let said = run.wye("fdb show -o json");
+    assert_eq!(said.code, 0);
+    assert_eq!(said.stderr, "");
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(json[0]["age_secs"], 12);
+    assert_eq!(json[0]["type"], "learned");
+}
+
+#[test]
+fn one_object_that_cannot_be_removed_does_not_keep_the_others() {
+    let run = RunDir::new("several");
+    let daemon = StandIn::start(&run.socket(), |request| {
+        if request.line.ends_with("/blue") {
+            return (409, stand_in::refusal("conflict"));
+        }
+        let name = request.line.rsplit('/').next().expect("a name");
+        (200, format!(r#"{{"names":["{name}"]}}"#))
+    });
+    let said = run.wye("network rm red blue green");
+    assert_eq!(said.code, 4);
+    assert_eq!(said.stdout, "red\ngreen\n");
+    assert!(said.stderr.contains("overlaps"), "{}", said.stderr);
+    assert_eq!(daemon.requests().len(), 3);
+}
+
+#[test]
+fn the_stream_of_events_is_printed_line_by_line() {
+    let run = RunDir::new("stream");
+    let drop = r#"{"at":"2026-01-02T03:04:05.678Z","event":"drop","port":"web","reason":"too_big","text":"larger","frame_len":9014,"head":"02005e10000202005e1000010800","unreported":0}"#;
+    let created = r#"{"at":"2026-01-02T03:04:05.000Z","event":"network_created","network":"red"}"#;
+    let _daemon = StandIn::start(&run.socket(), move |_| (200, format!("{created}\n{drop}\n")));
+    assert_eq!(
+        run.wye("monitor").stdout,
+        "2026-01-02T03:04:05.000Z  network  red  created\n\
+         2026-01-02T03:04:05.678Z  drop  web  too_big  02:00:5e:10:00:01 > 02:00:5e:10:00:02  9014 bytes\n"
+    );
+    assert_eq!(run.wye("monitor --drops-only -o jsonl").stdout, format!("{drop}\n"));
+    assert_eq!(run.wye("monitor -c 1 -o jsonl").stdout, format!("{created}\n"));
+}
+
+#[test]
+fn an_answer_of_another_version_is_named_as_such() {
+    let run = RunDir::new("foreign");
+    let _daemon = StandIn::start(&run.socket(), |request| {
+        if request.line.contains("networks") {
+            (200, "[{}]".to_owned())
+        } else {
+            (404, "Not Found".to_owned())
+        }
+    });
+    for line in ["network ls", "endpoint ls"] {
+        let said = run.wye(line);
+        assert_eq!(said.code, 1, "{line}: {}", said.stderr);
+        assert!(said.stderr.contains("another version"), "{line}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn version_answers_without_a_daemon() {
+    let run = RunDir::new("version");
+    let said = run.wye("version -o json");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(json[0]["program"], "client");
+    assert_eq!(json[0]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_for_every_noun() {
+    for (shell, mark) in [("bash", "_wye()"), ("zsh", "#compdef wye"), ("fish", "complete -c wye")] {
+        let said = wye(&format!("completion {shell}"));
+        assert_eq!(said.code, 0);
+        assert!(said.stdout.contains(mark), "{shell}");
+        assert!(said.stdout.contains("disconnect"), "{shell}");
+    }
+    let run = RunDir::new("man");
+    let pages = run.0.join("man");
+    assert_eq!(wye(&format!("man {}", pages.display())).code, 0);
+    for page in ["wye.1", "wye-network.1", "wye-network-create.1", "wye-fdb-show.1"] {
+        assert!(pages.join(page).is_file(), "{page}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child =
+        command(Path::new(WYE), "completion bash").stdout(Stdio::piped()).spawn().expect("wye runs");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("wye ends").code(), Some(0));
+}
