@@ -11,32 +11,31 @@ use std::{
 };
 
 use stand_in::StandIn;
+use tempfile::TempDir;
 
 const WYE: &str = env!("CARGO_BIN_EXE_wye");
 const NOBODY: u32 = 65_534;
 
 /// A run directory of the test's own, with the place of the instance `default` in it.
-struct RunDir(PathBuf);
+struct RunDir(TempDir);
 
 impl RunDir {
-    fn new(test: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("wye-cli-{}-{test}", std::process::id()));
-        fs::create_dir_all(dir.join("default")).expect("a directory for the test");
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        fs::create_dir(dir.path().join("default")).expect("a directory for the instance");
         Self(dir)
     }
 
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     fn socket(&self) -> PathBuf {
-        self.0.join("default/wye.sock")
+        self.path().join("default/wye.sock")
     }
 
     fn wye(&self, line: &str) -> Said {
-        said(command(Path::new(WYE), line).env("WYE_RUN_DIR", &self.0))
-    }
-}
-
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("remove the test's directory");
+        said(command(Path::new(WYE), line).env("WYE_RUN_DIR", self.path()))
     }
 }
 
@@ -109,7 +108,7 @@ fn help_is_data_and_begins_with_examples() {
 
 #[test]
 fn a_daemon_that_does_not_run_exits_with_5_and_says_how_to_start_it() {
-    let run = RunDir::new("down");
+    let run = RunDir::new();
     for line in
         ["status", "network ls", "endpoint add web --network red", "exec web -- true", "fdb flush", "monitor"]
     {
@@ -118,7 +117,7 @@ fn a_daemon_that_does_not_run_exits_with_5_and_says_how_to_start_it() {
         );
         assert_eq!(said.code, 5, "{line}: {}", said.stderr);
         assert_eq!(said.stdout, "", "{line}");
-        let dir = run.0.display();
+        let dir = run.path().display();
         assert!(said.stderr.contains(&format!("{dir}/lab/wye.sock does not exist")), "{}", said.stderr);
         assert!(said.stderr.contains(&format!("`wye up --instance lab --run-dir {dir}`")), "{}", said.stderr);
         assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
@@ -127,7 +126,7 @@ fn a_daemon_that_does_not_run_exits_with_5_and_says_how_to_start_it() {
 
 #[test]
 fn a_daemon_that_has_died_is_told_from_one_that_never_ran() {
-    let run = RunDir::new("died");
+    let run = RunDir::new();
     drop(UnixListener::bind(run.socket()).expect("a socket that nobody listens on"));
     let said = run.wye("status");
     assert_eq!(said.code, 5);
@@ -136,16 +135,16 @@ fn a_daemon_that_has_died_is_told_from_one_that_never_ran() {
 
 #[test]
 fn a_socket_that_may_not_be_used_exits_with_6() {
-    let run = RunDir::new("permission");
-    fs::set_permissions(&run.0, fs::Permissions::from_mode(0o755)).expect("an open run directory");
+    let run = RunDir::new();
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o755)).expect("an open run directory");
     // Where the build lies, another user may not be allowed to go.
-    let program = run.0.join("wye");
+    let program = run.path().join("wye");
     fs::copy(WYE, &program).expect("a copy of the program");
-    fs::set_permissions(run.0.join("default"), fs::Permissions::from_mode(0o000))
+    fs::set_permissions(run.path().join("default"), fs::Permissions::from_mode(0o000))
         .expect("a closed directory");
     let mut status = command(&program, "status");
-    status.env("WYE_RUN_DIR", &run.0);
-    if fs::read_dir(run.0.join("default")).is_ok() {
+    status.env("WYE_RUN_DIR", run.path());
+    if fs::read_dir(run.path().join("default")).is_ok() {
         status.uid(NOBODY).gid(NOBODY);
     }
     let said = said(&mut status);
@@ -166,7 +165,7 @@ fn every_class_of_refusal_has_its_exit_code() {
         ("timeout", 7),
         ("difference", 8),
     ] {
-        let run = RunDir::new(class);
+        let run = RunDir::new();
         let _daemon = StandIn::start(&run.socket(), move |_| (409, stand_in::refusal(class)));
         let said = run.wye("network create blue");
         assert_eq!(said.code, code, "{}", said.stderr);
@@ -180,7 +179,7 @@ fn every_class_of_refusal_has_its_exit_code() {
 
 #[test]
 fn the_request_says_what_the_words_said() {
-    let run = RunDir::new("request");
+    let run = RunDir::new();
     let daemon = StandIn::start(&run.socket(), |_| (404, stand_in::refusal("not_found")));
     run.wye("endpoint add web --network red --netns /proc/1/ns/net --ip 10.1.0.7 --mac 02:00:5E:10:00:01 --label a=b=c");
     run.wye("fdb show --network red dev web:eth1 dynamic");
@@ -204,7 +203,7 @@ fn the_request_says_what_the_words_said() {
 
 #[test]
 fn a_list_is_printed_in_every_format() {
-    let run = RunDir::new("formats");
+    let run = RunDir::new();
     let entry = r#"{"network":"red","mac":"02:00:5e:10:00:01","port":"web","type":"learned","vlan":null,"age_secs":12}"#;
     let _daemon = StandIn::start(&run.socket(), move |_| (200, format!("[{entry}]")));
     let table = "NETWORK   MAC                 PORT   TYPE      VLAN   AGE\nred       02:00:5e:10:00:01   web    learned   -      12s\n";
@@ -225,7 +224,7 @@ fn a_list_is_printed_in_every_format() {
 
 #[test]
 fn one_object_that_cannot_be_removed_does_not_keep_the_others() {
-    let run = RunDir::new("several");
+    let run = RunDir::new();
     let daemon = StandIn::start(&run.socket(), |request| {
         if request.line.ends_with("/blue") {
             return (409, stand_in::refusal("conflict"));
@@ -242,7 +241,7 @@ fn one_object_that_cannot_be_removed_does_not_keep_the_others() {
 
 #[test]
 fn the_stream_of_events_is_printed_line_by_line() {
-    let run = RunDir::new("stream");
+    let run = RunDir::new();
     let drop = r#"{"at":"2026-01-02T03:04:05.678Z","event":"drop","port":"web","reason":"too_big","text":"larger","frame_len":9014,"head":"02005e10000202005e1000010800","unreported":0}"#;
     let created = r#"{"at":"2026-01-02T03:04:05.000Z","event":"network_created","network":"red"}"#;
     let _daemon = StandIn::start(&run.socket(), move |_| (200, format!("{created}\n{drop}\n")));
@@ -257,7 +256,7 @@ fn the_stream_of_events_is_printed_line_by_line() {
 
 #[test]
 fn an_answer_of_another_version_is_named_as_such() {
-    let run = RunDir::new("foreign");
+    let run = RunDir::new();
     let _daemon = StandIn::start(&run.socket(), |request| {
         if request.line.contains("networks") {
             (200, "[{}]".to_owned())
@@ -274,7 +273,7 @@ fn an_answer_of_another_version_is_named_as_such() {
 
 #[test]
 fn version_answers_without_a_daemon() {
-    let run = RunDir::new("version");
+    let run = RunDir::new();
     let said = run.wye("version -o json");
     assert_eq!(said.code, 0, "{}", said.stderr);
     let json: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
@@ -290,8 +289,8 @@ fn completions_and_manual_pages_are_made_for_every_noun() {
         assert!(said.stdout.contains(mark), "{shell}");
         assert!(said.stdout.contains("disconnect"), "{shell}");
     }
-    let run = RunDir::new("man");
-    let pages = run.0.join("man");
+    let run = RunDir::new();
+    let pages = run.path().join("man");
     assert_eq!(wye(&format!("man {}", pages.display())).code, 0);
     for page in ["wye.1", "wye-network.1", "wye-network-create.1", "wye-fdb-show.1"] {
         assert!(pages.join(page).is_file(), "{page}");

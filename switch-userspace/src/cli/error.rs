@@ -59,14 +59,6 @@ pub(super) enum CliError {
         /// The features.
         missing: Vec<&'static str>,
     },
-    /// A daemon that was started in the background has ended again, and has said why.
-    #[error("{said}")]
-    DaemonFailed {
-        /// Its exit code.
-        code: u8,
-        /// What it said, as it is to be printed.
-        said: String,
-    },
     /// The demo stopped, or showed something that is not as it should be.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -89,10 +81,6 @@ impl CliError {
         match self {
             Self::Several(errors) => {
                 errors.iter().map(|error| error.report(place)).reduce(|first, _| first).unwrap_or_default()
-            }
-            Self::DaemonFailed { code, said } => {
-                say(said.trim_end());
-                *code
             }
             Self::Run { source, .. } => {
                 print_body(&self.body(place));
@@ -143,9 +131,7 @@ impl CliError {
             },
             Self::Demo(error) => demo_body(error),
             Self::Output(_) => told(ExitClass::Failed, "write", "the output".into(), None),
-            Self::DaemonFailed { .. } | Self::Several(_) => {
-                told(ExitClass::Failed, "start", "daemon".into(), None)
-            }
+            Self::Several(_) => told(ExitClass::Failed, "do", "everything".into(), None),
         }
     }
 }

@@ -27,7 +27,7 @@ use self::{error::CliError, place::Place};
 
 const EXAMPLES: &str = "\
 Examples:
-  wye up
+  wye doctor
   wye network create red
   wye endpoint add web --network red --create-netns
   wye exec web -- ip addr
