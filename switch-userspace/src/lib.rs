@@ -8,5 +8,6 @@ pub mod datapath;
 pub mod events;
 pub mod model;
 pub mod netns;
+pub mod reconcile;
 pub mod store;
 pub mod sys;

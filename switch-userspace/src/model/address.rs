@@ -202,7 +202,7 @@ mod tests {
             let netns = EndpointNetns { path: "/run/netns/x".into(), owned: false, dev: 0, ino };
             let endpoint = EndpointSpec { namespace: Namespace::default(), labels: Labels::new(), netns };
             self.model.add_endpoint(&name, endpoint, Timestamp::new(SystemTime::UNIX_EPOCH))?;
-            let slot = self.model.free_slot(|_| false)?;
+            let slot = self.model.free_slot()?;
             let ifname = IfName::new(format!("wyep{}", slot.0)).expect("name");
             let host = HostSide { ifname, port: PortId(1000 + u32::from(slot.0)), slot };
             let instance = InstanceName::new("default").expect("name");

@@ -174,6 +174,15 @@ impl Model {
         })
     }
 
+    /// Replaces the attachment in the same slot.
+    pub fn put_attachment(&mut self, name: &EndpointName, changed: Attachment) {
+        let attachments =
+            self.endpoints.get_mut(name).into_iter().flat_map(|endpoint| &mut endpoint.attachments);
+        for place in attachments.filter(|attachment| attachment.slot == changed.slot) {
+            *place = changed.clone();
+        }
+    }
+
     /// Removes one attachment.
     ///
     /// # Errors

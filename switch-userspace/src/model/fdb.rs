@@ -14,19 +14,20 @@ use super::{
 };
 
 /// What a command can set an entry to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FdbWord {
+pub enum SetType {
     /// Neither ages nor moves.
+    #[default]
     Static,
     /// As learned once and for all.
     Sticky,
 }
 
-impl FdbWord {
+impl SetType {
     /// The datapath's word for it.
     #[must_use]
-    pub fn kind(self) -> FdbKind {
+    pub fn fdb_kind(self) -> FdbKind {
         match self {
             Self::Static => FdbKind::Static,
             Self::Sticky => FdbKind::Sticky,
@@ -45,7 +46,7 @@ pub struct StaticEntry {
     #[serde(with = "StoredSlot")]
     pub slot: Slot,
     /// Of what sort.
-    pub word: FdbWord,
+    pub kind: SetType,
 }
 
 impl Model {

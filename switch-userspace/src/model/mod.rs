@@ -25,11 +25,12 @@ use switch_common::abi::{
     addr::{DomainId, PortId, Slot},
 };
 
+use self::serial::{StoredDomainId, StoredPortId, StoredSlot};
 pub use self::{
     address::HostSide,
     endpoint::{Attachment, AttachmentSpec, Endpoint, EndpointNetns, EndpointSpec},
     error::ModelError,
-    fdb::{FdbWord, StaticEntry},
+    fdb::{SetType, StaticEntry},
     labels::{LabelError, LabelKey, LabelValue, Labels},
     mac::parse_mac,
     names::{EndpointName, InstanceName, NameError, Namespace, NetworkName},
@@ -49,6 +50,24 @@ pub struct Model {
     pub networks: BTreeMap<NetworkName, Network>,
     /// Endpoints by name.
     pub endpoints: BTreeMap<EndpointName, Endpoint>,
+    /// Ports that carry traffic though the state that described them was lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostPort>,
+}
+
+/// A port that carries traffic though the state that described it was lost: nobody else gets its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostPort {
+    /// Its interface's index.
+    #[serde(with = "StoredPortId")]
+    pub port: PortId,
+    /// Its dense number.
+    #[serde(with = "StoredSlot")]
+    pub slot: Slot,
+    /// Its bridge domain.
+    #[serde(with = "StoredDomainId")]
+    pub domain: DomainId,
 }
 
 impl Model {
@@ -96,36 +115,31 @@ impl Model {
         self.networks.iter().find(|(_, network)| network.domain == domain)
     }
 
-    /// The attachment whose host side has the index `port`.
-    #[must_use]
-    pub fn attachment_at(&self, port: PortId) -> Option<(&EndpointName, &Attachment)> {
-        self.attachments().find(|(_, attachment)| attachment.port == port)
-    }
-
-    /// The lowest domain number that no network has.
+    /// The lowest domain number that nobody has.
     ///
     /// # Errors
     /// All are in use.
     pub fn free_domain(&self) -> Result<DomainId, ModelError> {
+        let is_lost = |domain: DomainId| self.lost.iter().any(|lost| lost.domain == domain);
         numbers(MAX_DOMAINS)
             .map(DomainId)
-            .find(|domain| self.network_of_domain(*domain).is_none())
+            .find(|domain| self.network_of_domain(*domain).is_none() && !is_lost(*domain))
             .ok_or(ModelError::Full { what: "networks", limit: MAX_DOMAINS - 1 })
     }
 
-    /// The lowest slot that neither a port of the model has nor `taken` names.
+    /// The lowest slot that nobody has.
     ///
     /// # Errors
     /// All are in use.
-    pub fn free_slot(&self, taken: impl Fn(Slot) -> bool) -> Result<Slot, ModelError> {
+    pub fn free_slot(&self) -> Result<Slot, ModelError> {
         let mut used = [false; MAX_SLOTS as usize];
-        let slots = self.attachments().map(|(_, attachment)| attachment.slot);
-        for slot in slots.chain(self.uplinks().map(|(_, _, uplink)| uplink.slot)) {
+        let slots = self.ports().map(|port| port.slot());
+        for slot in slots.chain(self.lost.iter().map(|lost| lost.slot)) {
             used[usize::from(slot.0) % used.len()] = true;
         }
         numbers(MAX_SLOTS)
             .map(Slot)
-            .find(|slot| !used[usize::from(slot.0)] && !taken(*slot))
+            .find(|slot| !used[usize::from(slot.0)])
             .ok_or(ModelError::Full { what: "ports", limit: MAX_SLOTS - 1 })
     }
 }

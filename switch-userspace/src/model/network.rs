@@ -152,6 +152,14 @@ impl Model {
         Ok(())
     }
 
+    /// Replaces the uplink in the same slot.
+    pub fn put_uplink(&mut self, name: &NetworkName, changed: Uplink) {
+        let uplinks = self.networks.get_mut(name).into_iter().flat_map(|network| &mut network.uplinks);
+        for place in uplinks.filter(|uplink| uplink.slot == changed.slot) {
+            *place = changed.clone();
+        }
+    }
+
     /// Removes a network that has no endpoints.
     ///
     /// # Errors

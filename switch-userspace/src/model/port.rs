@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use switch_common::abi::{
-    addr::{PortId, Slot},
+    addr::{MacAddr, PortId, Slot},
     port::PortFlags,
 };
 
@@ -16,7 +16,6 @@ use super::{
 
 /// A port's switches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PortSettings {
     /// Source MACs are learned.
     pub learning: bool,
@@ -83,7 +82,7 @@ pub enum PortRef<'a> {
     },
 }
 
-impl PortRef<'_> {
+impl<'a> PortRef<'a> {
     /// `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own name of an uplink.
     #[must_use]
     pub fn name(&self) -> String {
@@ -98,7 +97,7 @@ impl PortRef<'_> {
 
     /// Its network.
     #[must_use]
-    pub fn network(&self) -> &NetworkName {
+    pub fn network(&self) -> &'a NetworkName {
         match self {
             Self::Endpoint { attachment, .. } => &attachment.network,
             Self::Uplink { network, .. } => network,
@@ -120,6 +119,15 @@ impl PortRef<'_> {
         match self {
             Self::Endpoint { attachment, .. } => attachment.slot,
             Self::Uplink { uplink, .. } => uplink.slot,
+        }
+    }
+
+    /// The address of the interface behind it.
+    #[must_use]
+    pub fn mac(&self) -> MacAddr {
+        match self {
+            Self::Endpoint { attachment, .. } => attachment.mac,
+            Self::Uplink { uplink, .. } => uplink.mac,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::SetType;
+
 /// How an entry came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,17 +59,6 @@ pub enum FdbFilter {
     Dynamic,
     /// All others.
     Static,
-}
-
-/// What a command can set an entry to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SetType {
-    /// [`FdbType::Static`].
-    #[default]
-    Static,
-    /// [`FdbType::Sticky`].
-    Sticky,
 }
 
 /// Asks for an entry.

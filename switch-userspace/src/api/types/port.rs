@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::PortSettings;
+
 /// What a port leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,25 +45,6 @@ pub struct Port {
     pub counters: Counters,
     /// Frames that came in on it and were dropped, by reason; reasons without any are left out.
     pub drops: BTreeMap<String, u64>,
-}
-
-/// A port's switches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortSettings {
-    /// Source MACs are learned.
-    pub learning: bool,
-    /// Unknown unicast is flooded to it.
-    pub flood: bool,
-    /// Broadcast is flooded to it.
-    pub bcast_flood: bool,
-    /// Multicast is flooded to it.
-    pub mcast_flood: bool,
-    /// No frames to or from other isolated ports.
-    pub isolated: bool,
-    /// Frames may leave through the port that they came in on.
-    pub hairpin: bool,
-    /// Most MACs that may be learned; 0 is no cap.
-    pub max_macs: u32,
 }
 
 /// Changes a port's switches; what is absent stays.

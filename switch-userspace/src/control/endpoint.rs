@@ -1,0 +1,187 @@
+//! Endpoints: add, list, remove, label.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Control,
+    connect::attachment_spec,
+    endpoint_name,
+    error::ControlError,
+    netns::{remove_owned, reopen},
+    network_name, now,
+};
+use crate::{
+    api::types::{Endpoint, EndpointAdd, ErrorBody, EventKind, LabelChange, NetnsChoice, Removed},
+    model::{
+        EndpointName, EndpointNetns, EndpointSpec, LabelKey, LabelValue, Labels, Model, ModelError, Namespace,
+    },
+    netns::{Netns, TeardownErrors, named_path},
+};
+
+impl Control {
+    /// All endpoints, by name.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.model.endpoints.iter().map(|(name, endpoint)| self.view_endpoint(name, endpoint)).collect()
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn endpoint(&self, name: &str) -> Result<Endpoint, ErrorBody> {
+        self.find_endpoint(name).map_err(|error| error.told("inspect endpoint", name))
+    }
+
+    /// Adds an endpoint with an interface on one network.
+    ///
+    /// # Errors
+    /// The name, the namespace or an address is taken; there is no such network or namespace; a value is impossible; the
+    /// system refuses.
+    pub fn add_endpoint(&mut self, wish: EndpointAdd) -> Result<Endpoint, ErrorBody> {
+        let object = wish.name.clone();
+        self.try_add_endpoint(wish).map_err(|error| error.told("add endpoint", &object))
+    }
+
+    /// Removes an endpoint with its interfaces, and its namespace where it owns it.
+    ///
+    /// # Errors
+    /// There is none of that name; something could not be removed, then the endpoint stays listed.
+    pub fn remove_endpoint(&mut self, name: &str) -> Result<Removed, ErrorBody> {
+        let removed = endpoint_name(name).and_then(|name| self.try_remove_endpoint(&name));
+        removed.map_err(|error| error.told("remove endpoint", name))?;
+        Ok(Removed { names: vec![name.to_owned()] })
+    }
+
+    /// Changes an endpoint's labels.
+    ///
+    /// # Errors
+    /// There is none of that name; something is no label.
+    pub fn label_endpoint(&mut self, name: &str, change: LabelChange) -> Result<Endpoint, ErrorBody> {
+        self.try_label(name, change).map_err(|error| error.told("label endpoint", name))
+    }
+
+    pub(super) fn find_endpoint(&self, name: &str) -> Result<Endpoint, ControlError> {
+        let name = endpoint_name(name)?;
+        Ok(self.view_endpoint(&name, self.model.endpoint(&name)?))
+    }
+
+    fn try_add_endpoint(&mut self, wish: EndpointAdd) -> Result<Endpoint, ControlError> {
+        let name = endpoint_name(&wish.name)?;
+        let network = network_name(&wish.network)?;
+        self.model.check_new_endpoint(&name)?;
+        self.model.network(&network)?;
+        let (open, place) = self.choose_netns(&name, &wish.netns)?;
+        let spec = EndpointSpec {
+            namespace: namespace(wish.namespace)?,
+            labels: labels(wish.labels)?,
+            netns: place,
+        };
+        let mut next = self.model.clone();
+        next.add_endpoint(&name, spec, now())?;
+        let host = self.kernel.host_side(&next)?;
+        let mut attachment =
+            next.attach(&self.settings.instance, &name, &network, attachment_spec(wish.connect)?, host)?;
+        self.transact(next, |kernel, undo, next| {
+            let inside = match open {
+                Some(inside) => inside,
+                None => {
+                    let (made, place) = kernel.create_netns(undo, &name)?;
+                    set_netns(next, &name, place);
+                    made
+                }
+            };
+            kernel.plug(undo, next, &mut attachment, &inside, 0)?;
+            next.put_attachment(&name, attachment);
+            Ok(())
+        })?;
+        self.note_mtus(&name)?;
+        self.hub.publish(EventKind::EndpointAdded { endpoint: name.to_string() });
+        self.find_endpoint(name.as_str())
+    }
+
+    /// The namespace that is asked for, open where it exists. A new one's identity is filled in when it is made.
+    fn choose_netns(
+        &self,
+        name: &EndpointName,
+        choice: &NetnsChoice,
+    ) -> Result<(Option<Netns>, EndpointNetns), ControlError> {
+        match choice {
+            NetnsChoice::Existing(text) => {
+                let (open, place) = self.kernel.open_netns(text)?;
+                Ok((Some(open), place))
+            }
+            NetnsChoice::Create => {
+                let path = named_path(name.as_str())?;
+                Ok((None, EndpointNetns { path, owned: true, dev: 0, ino: 0 }))
+            }
+        }
+    }
+
+    fn try_remove_endpoint(&mut self, name: &EndpointName) -> Result<(), ControlError> {
+        let mut next = self.model.clone();
+        let endpoint = next.remove_endpoint(name)?;
+        let mut failures: Vec<_> =
+            endpoint.attachments.iter().flat_map(|attachment| self.kernel.unplug(attachment)).collect();
+        failures.extend(remove_owned(name, &endpoint.netns));
+        if !failures.is_empty() {
+            self.check_health(name);
+            return Err(ControlError::Teardown(TeardownErrors { failures }));
+        }
+        if let Err(error) = self.keep(next) {
+            self.check_health(name);
+            return Err(error);
+        }
+        for attachment in &endpoint.attachments {
+            self.mtus.remove(&attachment.slot);
+        }
+        self.ailments.remove(name);
+        self.hub.publish(EventKind::EndpointRemoved { endpoint: name.to_string() });
+        Ok(())
+    }
+
+    fn try_label(&mut self, name: &str, change: LabelChange) -> Result<Endpoint, ControlError> {
+        let name = endpoint_name(name)?;
+        let remove: Vec<LabelKey> = change
+            .remove
+            .into_iter()
+            .map(LabelKey::try_from)
+            .collect::<Result<_, _>>()
+            .map_err(ModelError::from)?;
+        let mut next = self.model.clone();
+        next.change_labels(&name, labels(change.set)?, &remove)?;
+        self.keep(next)?;
+        self.hub.publish(EventKind::EndpointLabelled { endpoint: name.to_string() });
+        self.find_endpoint(name.as_str())
+    }
+
+    /// Notes the MTU that the ports of a freshly plugged endpoint have.
+    pub(super) fn note_mtus(&mut self, name: &EndpointName) -> Result<(), ControlError> {
+        for attachment in &self.model.endpoint(name)?.attachments {
+            let mtu = self.model.network(&attachment.network)?.mtu;
+            self.mtus.entry(attachment.slot).or_insert(mtu);
+        }
+        Ok(())
+    }
+
+    /// Whether an endpoint's namespace can be entered.
+    pub(super) fn netns_of(&self, name: &EndpointName) -> Result<Netns, ControlError> {
+        reopen(&self.model.endpoint(name)?.netns)
+    }
+}
+
+fn set_netns(model: &mut Model, name: &EndpointName, netns: EndpointNetns) {
+    if let Some(endpoint) = model.endpoints.get_mut(name) {
+        endpoint.netns = netns;
+    }
+}
+
+fn namespace(wish: Option<String>) -> Result<Namespace, ModelError> {
+    wish.map_or_else(|| Ok(Namespace::default()), |text| Ok(Namespace::new(text)?))
+}
+
+fn labels(wish: BTreeMap<String, String>) -> Result<Labels, ModelError> {
+    wish.into_iter()
+        .map(|(key, value)| Ok((LabelKey::try_from(key)?, LabelValue::try_from(value)?)))
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! The forwarding database: show, add, delete, flush.
+
+use std::collections::BTreeMap;
+
+use switch_common::{
+    abi::{
+        addr::{DomainId, MacAddr, PortId},
+        fdb::{FdbEntry, FdbKey, FdbKind},
+    },
+    units::Nanos,
+};
+
+use super::{Control, error::ControlError, network_name};
+use crate::{
+    api::types::{
+        self, ErrorBody, EventKind, FdbAdd, FdbDelete, FdbFilter, FdbFlush, FdbQuery, FdbType, Flushed,
+    },
+    model::{ModelError, Network, NetworkName, PortRef, StaticEntry, parse_mac},
+    sys::clock::monotonic,
+};
+
+/// Which entries are meant; `None` means all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Selection {
+    domain: Option<DomainId>,
+    port: Option<PortId>,
+}
+
+impl Selection {
+    fn has(self, key: &FdbKey, entry: &FdbEntry) -> bool {
+        self.domain.is_none_or(|domain| domain == key.domain())
+            && self.port.is_none_or(|port| port == entry.port())
+    }
+}
+
+impl Control {
+    /// The living entries that `query` lets through, by network and MAC.
+    ///
+    /// # Errors
+    /// There is no such network or port; the FDB cannot be read.
+    pub fn fdb(&self, query: &FdbQuery) -> Result<Vec<types::FdbEntry>, ErrorBody> {
+        self.try_fdb(query).map_err(|error| error.told("show FDB", ""))
+    }
+
+    /// Sets an entry that neither ages nor moves.
+    ///
+    /// # Errors
+    /// There is no such port; the MAC is none, or an endpoint's own; the FDB is full.
+    pub fn add_fdb(&mut self, wish: FdbAdd) -> Result<types::FdbEntry, ErrorBody> {
+        let object = wish.mac.clone();
+        self.try_add_fdb(&wish).map_err(|error| error.told("add FDB entry", &object))
+    }
+
+    /// Deletes an entry, learned or set.
+    ///
+    /// # Errors
+    /// There is none, there are several, or it is an endpoint's own.
+    pub fn delete_fdb(&mut self, wish: &FdbDelete) -> Result<types::FdbEntry, ErrorBody> {
+        self.try_delete_fdb(wish).map_err(|error| error.told("delete FDB entry", &wish.mac))
+    }
+
+    /// Deletes learned entries, and with `all` those that were set as well.
+    ///
+    /// # Errors
+    /// There is no such network or port; the FDB cannot be changed.
+    pub fn flush_fdb(&mut self, wish: &FdbFlush) -> Result<Flushed, ErrorBody> {
+        self.try_flush_fdb(wish).map_err(|error| error.told("flush FDB", ""))
+    }
+
+    fn try_fdb(&self, query: &FdbQuery) -> Result<Vec<types::FdbEntry>, ControlError> {
+        let selection = self.selection(query.network.as_deref(), query.port.as_deref())?;
+        let now = monotonic();
+        let ports: BTreeMap<PortId, String> =
+            self.model.ports().map(|port| (port.id(), port.name())).collect();
+        let networks: BTreeMap<DomainId, (&NetworkName, &Network)> =
+            self.model.networks.iter().map(|(name, network)| (network.domain, (name, network))).collect();
+        let mut entries = Vec::new();
+        for (key, entry) in self.kernel.datapath(|datapath| datapath.list_fdb())? {
+            let Some((name, network)) = networks.get(&key.domain()) else { continue };
+            let is_alive = !entry.is_expired(now, ageing(network));
+            if is_alive && selection.has(&key, &entry) && passes(query.filter, &entry) {
+                let port = ports.get(&entry.port()).cloned().unwrap_or_else(|| entry.port().0.to_string());
+                entries.extend(view(name, key.mac(), &entry, port, now));
+            }
+        }
+        entries.sort_by(|a, b| (&a.network, &a.mac).cmp(&(&b.network, &b.mac)));
+        Ok(entries)
+    }
+
+    fn try_add_fdb(&mut self, wish: &FdbAdd) -> Result<types::FdbEntry, ControlError> {
+        let mac = parse_mac(&wish.mac)?;
+        let port = self.model.port_by_name(&wish.port)?;
+        let (id, slot, name) = (port.id(), port.slot(), port.name());
+        let network_name = self.network_of(&port, wish.network.as_deref())?;
+        let domain = self.model.network(&network_name)?.domain;
+        let before = self.static_entry(&network_name, mac);
+        let mut next = self.model.clone();
+        next.put_static_entry(&network_name, StaticEntry { mac, slot, kind: wish.kind })?;
+        self.transact(next, |kernel, undo, _| {
+            kernel.put_fdb(domain, mac, id, wish.kind.fdb_kind())?;
+            undo.push(format!("restore FDB entry {mac}"), move || match before {
+                Some((port, kind)) => kernel.put_fdb(domain, mac, port, kind),
+                None => kernel.datapath(|datapath| datapath.remove_fdb(FdbKey::new(domain, mac))).map(drop),
+            });
+            Ok(())
+        })?;
+        let entry = FdbEntry::new(id, wish.kind.fdb_kind(), Nanos(0));
+        let kind = type_of(wish.kind.fdb_kind());
+        let network = network_name.to_string();
+        self.hub.publish(EventKind::FdbAdded { network, mac: mac.to_string(), port: name.clone(), kind });
+        let view = view(&network_name, mac, &entry, name, monotonic());
+        Ok(view.ok_or(ModelError::NoFdbEntry { mac, network: None })?)
+    }
+
+    fn try_delete_fdb(&mut self, wish: &FdbDelete) -> Result<types::FdbEntry, ControlError> {
+        let mac = parse_mac(&wish.mac)?;
+        let all = FdbQuery { network: wish.network.clone(), ..FdbQuery::default() };
+        let text = mac.to_string();
+        let mut found: Vec<_> = self.try_fdb(&all)?.into_iter().filter(|entry| entry.mac == text).collect();
+        if found.len() > 1 {
+            let networks = found.into_iter().map(|entry| entry.network).collect();
+            return Err(ModelError::SeveralNetworks { mac, networks }.into());
+        }
+        let Some(entry) = found.pop() else {
+            return Err(ModelError::NoFdbEntry { mac, network: wish.network.clone() }.into());
+        };
+        if entry.kind == FdbType::Endpoint {
+            return Err(ControlError::OwnMac { mac: text, port: entry.port });
+        }
+        let name = network_name(&entry.network)?;
+        let key = FdbKey::new(self.model.network(&name)?.domain, mac);
+        let mut next = self.model.clone();
+        next.remove_static_entries(&name, |entry| entry.mac == mac);
+        self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
+        if next != self.model {
+            self.keep(next)?;
+        }
+        self.hub.publish(EventKind::FdbDeleted { network: entry.network.clone(), mac: entry.mac.clone() });
+        Ok(entry)
+    }
+
+    fn try_flush_fdb(&mut self, wish: &FdbFlush) -> Result<Flushed, ControlError> {
+        let selection = self.selection(wish.network.as_deref(), wish.port.as_deref())?;
+        let mut next = self.model.clone();
+        let mut removed = 0;
+        for (key, entry) in self.kernel.datapath(|datapath| datapath.list_fdb())? {
+            let is_meant = entry.is_learned() || (wish.all && entry.kind() != Some(FdbKind::Endpoint));
+            if !is_meant || !selection.has(&key, &entry) {
+                continue;
+            }
+            if self.kernel.datapath(|datapath| datapath.remove_fdb(key))?.is_some() {
+                removed += 1;
+            }
+            if let Some((name, _)) = self.model.network_of_domain(key.domain()) {
+                next.remove_static_entries(name, |entry| entry.mac == key.mac());
+            }
+        }
+        if next != self.model {
+            self.keep(next)?;
+        }
+        self.hub.publish(EventKind::FdbFlushed { removed });
+        Ok(Flushed { removed })
+    }
+
+    fn selection(&self, network: Option<&str>, port: Option<&str>) -> Result<Selection, ControlError> {
+        let mut selection = Selection::default();
+        if let Some(name) = network {
+            selection.domain = Some(self.model.network(&network_name(name)?)?.domain);
+        }
+        if let Some(name) = port {
+            let port = self.model.port_by_name(name)?;
+            self.network_of(&port, network)?;
+            selection.port = Some(port.id());
+        }
+        Ok(selection)
+    }
+
+    /// The network of a port, which is to be the one that was named, where one was.
+    fn network_of(&self, port: &PortRef<'_>, named: Option<&str>) -> Result<NetworkName, ControlError> {
+        let actual = port.network();
+        match named {
+            Some(network) if network != actual.as_str() => {
+                self.model.network(&network_name(network)?)?;
+                let (port, network, actual) = (port.name(), network.to_owned(), actual.to_string());
+                Err(ModelError::OtherNetwork { port, network, actual }.into())
+            }
+            _ => Ok(actual.clone()),
+        }
+    }
+
+    /// The port and sort of an entry that was set by command.
+    fn static_entry(&self, network: &NetworkName, mac: MacAddr) -> Option<(PortId, FdbKind)> {
+        let entry = self.model.networks.get(network)?.static_entries.iter().find(|entry| entry.mac == mac)?;
+        let port = self.model.ports().find(|port| port.slot() == entry.slot)?;
+        Some((port.id(), entry.kind.fdb_kind()))
+    }
+}
+
+/// Lifetime of a network's learned entries.
+pub(super) fn ageing(network: &Network) -> Nanos {
+    Nanos::from_secs(network.ageing_secs)
+}
+
+fn passes(filter: Option<FdbFilter>, entry: &FdbEntry) -> bool {
+    match filter {
+        None => true,
+        Some(FdbFilter::Dynamic) => entry.is_learned(),
+        Some(FdbFilter::Static) => !entry.is_learned(),
+    }
+}
+
+fn view(
+    network: &NetworkName,
+    mac: MacAddr,
+    entry: &FdbEntry,
+    port: String,
+    now: Nanos,
+) -> Option<types::FdbEntry> {
+    Some(types::FdbEntry {
+        network: network.to_string(),
+        mac: mac.to_string(),
+        port,
+        kind: type_of(entry.kind()?),
+        vlan: None,
+        age_secs: entry.is_learned().then(|| now.since(entry.last_seen()).as_secs()),
+    })
+}
+
+fn type_of(kind: FdbKind) -> FdbType {
+    match kind {
+        FdbKind::Learned => FdbType::Learned,
+        FdbKind::Static => FdbType::Static,
+        FdbKind::Sticky => FdbType::Sticky,
+        FdbKind::Endpoint => FdbType::Endpoint,
+    }
+}

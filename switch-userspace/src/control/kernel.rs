@@ -1,0 +1,202 @@
+//! What the control plane does to the kernel: the datapath and the host's interfaces behind one door.
+
+use std::cell::{Cell, RefCell};
+
+use ipnet::IpNet;
+use switch_common::{
+    abi::{
+        MAX_PORTS,
+        addr::{DomainId, MacAddr, PortId, Slot},
+        fdb::{FdbEntry, FdbKey, FdbKind},
+        port::{PortConfig, PortFlags},
+    },
+    units::Nanos,
+};
+
+use super::error::ControlError;
+use crate::{
+    datapath::{Datapath, DatapathError, naming},
+    model::{HostSide, InstanceName, Model, Occupied, PortSettings},
+    netns::{ErrorKind, IfName, Link, Netlink, Netns, NetnsError, TABLE_MAIN, Undo},
+};
+
+/// Indexes of ports are chosen from here on: those below are left to interfaces that choose none.
+const FIRST_INDEX: u32 = 1_000;
+/// How many ports an instance has room for before it meets the indexes that the next one begins with.
+const INDEX_STRIDE: u32 = 4_096;
+
+/// The door to the kernel.
+pub(super) struct Kernel {
+    /// Nothing once the datapath was taken out.
+    datapath: RefCell<Option<Box<dyn Datapath>>>,
+    /// Works in the namespace of the ports.
+    pub(super) ports: Netlink,
+    /// Works in the daemon's own namespace.
+    pub(super) host: Netlink,
+    /// The daemon's own namespace.
+    pub(super) own: Netns,
+    /// What names of host-side interfaces begin with.
+    prefix: String,
+    next_index: Cell<u32>,
+}
+
+/// What the datapath is told of a port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PortRecord {
+    pub(super) id: PortId,
+    pub(super) domain: DomainId,
+    pub(super) slot: Slot,
+    pub(super) mac: MacAddr,
+    pub(super) mtu: u32,
+    pub(super) settings: PortSettings,
+    pub(super) is_uplink: bool,
+}
+
+impl PortRecord {
+    /// As the datapath keeps it.
+    pub(super) fn config(&self) -> PortConfig {
+        let flags =
+            self.settings.flags().with(PortFlags::UPLINK, self.is_uplink).with(PortFlags::READY, true);
+        PortConfig::new(self.domain, self.slot, self.mac, self.mtu, self.settings.max_macs, flags)
+    }
+}
+
+impl Kernel {
+    /// Opens the door for the calling thread's namespace.
+    pub(super) fn open(instance: &InstanceName, datapath: Box<dyn Datapath>) -> Result<Self, ControlError> {
+        let prefix = naming::interface_prefix(instance.as_str());
+        let strides = (MAX_PORTS - FIRST_INDEX) / INDEX_STRIDE;
+        let stride = crc32fast::hash(instance.as_str().as_bytes()) % strides;
+        Ok(Self {
+            ports: Netlink::open_in(datapath.port_netns())?,
+            host: Netlink::open()?,
+            own: Netns::current()?,
+            datapath: RefCell::new(Some(datapath)),
+            prefix,
+            next_index: Cell::new(FIRST_INDEX + stride * INDEX_STRIDE),
+        })
+    }
+
+    /// Asks the datapath.
+    pub(super) fn datapath<T>(
+        &self,
+        ask: impl FnOnce(&mut dyn Datapath) -> Result<T, DatapathError>,
+    ) -> Result<T, ControlError> {
+        match self.datapath.borrow_mut().as_deref_mut() {
+            Some(datapath) => Ok(ask(datapath)?),
+            None => Err(ControlError::Stopping),
+        }
+    }
+
+    /// Takes the datapath out of the door: nothing can be asked of it any more.
+    pub(super) fn take_datapath(&self) -> Option<Box<dyn Datapath>> {
+        self.datapath.borrow_mut().take()
+    }
+
+    /// Does something on a thread that is in the namespace of the ports.
+    pub(super) fn in_port_netns<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, NetnsError> + Send,
+    ) -> Result<T, ControlError> {
+        let datapath = self.datapath.borrow();
+        let netns = datapath.as_deref().ok_or(ControlError::Stopping)?.port_netns();
+        if *netns == self.own { Ok(work()?) } else { Ok(netns.run(work)?) }
+    }
+
+    /// The interface that a new port gets on the host's side.
+    pub(super) fn host_side(&self, model: &Model) -> Result<HostSide, ControlError> {
+        let slot = model.free_slot()?;
+        Ok(HostSide { ifname: self.host_ifname(slot)?, port: self.free_index(model)?, slot })
+    }
+
+    /// The name of the host-side interface of a slot.
+    pub(super) fn host_ifname(&self, slot: Slot) -> Result<IfName, ControlError> {
+        Ok(IfName::new(format!("{}p{}", self.prefix, slot.0)).map_err(NetnsError::from)?)
+    }
+
+    /// Whether an interface has the name of a host-side interface of this instance.
+    pub(super) fn is_host_ifname(&self, name: &str) -> bool {
+        let number = name.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix('p'));
+        number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// An index that no interface has. They are used in turn, so that one is not soon somebody else's.
+    pub(super) fn free_index(&self, model: &Model) -> Result<PortId, ControlError> {
+        for _ in FIRST_INDEX..MAX_PORTS {
+            let index = self.next_index.get();
+            self.next_index.set(if index + 1 < MAX_PORTS { index + 1 } else { FIRST_INDEX });
+            let is_uplink = model.uplinks().any(|(.., uplink)| uplink.port == PortId(index));
+            if !is_uplink && self.port_link(PortId(index))?.is_none() {
+                return Ok(PortId(index));
+            }
+        }
+        Err(ControlError::NoFreeIndex { limit: MAX_PORTS })
+    }
+
+    /// The interface of a port; `None` where there is none.
+    pub(super) fn port_link(&self, port: PortId) -> Result<Option<Link>, ControlError> {
+        existing(self.ports.link_by_index(port.into()))
+    }
+
+    /// An interface of the host by its name; `None` where there is none.
+    pub(super) fn host_link(&self, name: &str) -> Result<Option<Link>, ControlError> {
+        existing(self.host.link_by_name(name))
+    }
+
+    /// Makes an interface a port, with its own MAC in the FDB.
+    pub(super) fn add_port<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        record: PortRecord,
+    ) -> Result<(), ControlError> {
+        self.datapath(|datapath| datapath.attach_port(record.id, record.config()))?;
+        undo.push(format!("detach port {}", record.id.0), move || {
+            self.datapath(|datapath| datapath.detach_port(record.id))
+        });
+        self.put_fdb(record.domain, record.mac, record.id, FdbKind::Endpoint)
+    }
+
+    /// Sets a fixed FDB entry.
+    pub(super) fn put_fdb(
+        &self,
+        domain: DomainId,
+        mac: MacAddr,
+        port: PortId,
+        kind: FdbKind,
+    ) -> Result<(), ControlError> {
+        let entry = FdbEntry::new(port, kind, Nanos(0));
+        self.datapath(|datapath| datapath.put_fdb(FdbKey::new(domain, mac), entry))
+    }
+
+    /// The addresses that the host uses: its own, and those that it has a route to.
+    pub(super) fn occupied(&self) -> Result<Vec<Occupied>, ControlError> {
+        let links = self.host.links()?;
+        let name = |index| links.iter().find(|link| link.index == index).map(|link| link.name.clone());
+        let on = |interface: &Option<String>| {
+            interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default()
+        };
+        let mut occupied = Vec::new();
+        for route in self.host.routes(TABLE_MAIN)? {
+            if route.destination.prefix_len() > 0 {
+                let interface = route.device.and_then(name);
+                let by = format!("the host's route to {}{}", route.destination, on(&interface));
+                occupied.push(Occupied { net: route.destination, by, interface });
+            }
+        }
+        for address in self.host.addresses(None)? {
+            let interface = name(address.index);
+            let by = format!("the host's address {}{}", address.net.addr(), on(&interface));
+            occupied.push(Occupied { net: IpNet::from(address.net.addr()), by, interface });
+        }
+        Ok(occupied)
+    }
+}
+
+/// Turns "no such interface" into `None`.
+fn existing(link: Result<Link, NetnsError>) -> Result<Option<Link>, ControlError> {
+    match link {
+        Ok(link) => Ok(Some(link)),
+        Err(error) if error.kind() == ErrorKind::NoDevice => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,180 @@
+//! What happens to interfaces: endpoints that lose theirs, ports that follow an MTU, uplinks that come and go.
+//!
+//! An event is a hint: what it seems to say is looked up before anything is done, because events of other namespaces come
+//! the same way and a container can make interfaces as it likes.
+
+use switch_common::abi::addr::{PortId, Slot};
+
+use super::{Control, error::ControlError, netns::reopen, plug, uplink::uplink_record};
+use crate::{
+    api::types::{EndpointState, EventKind},
+    model::{Attachment, EndpointName, NetworkName, PortRef},
+    netns::{Link, LinkEvent, Netlink},
+};
+
+impl Control {
+    /// Follows something that happened to an interface.
+    pub fn link_event(&mut self, event: LinkEvent) {
+        let followed = match event {
+            LinkEvent::Changed(link) => self.follow_change(&link),
+            LinkEvent::Deleted(link) => self.follow_deletion(&link),
+            LinkEvent::Resync => self.follow_everything(),
+        };
+        if let Err(error) = followed {
+            tracing::warn!(%error, "an interface changed, and the switch could not follow");
+        }
+    }
+
+    /// Looks whether an endpoint's namespace and interfaces are there, and notes what it finds.
+    pub(super) fn check_health(&mut self, name: &EndpointName) {
+        let Some(endpoint) = self.model.endpoints.get(name) else { return };
+        if let Err(error) = reopen(&endpoint.netns) {
+            self.mark(name, EndpointState::Stale, error.to_string());
+            return;
+        }
+        let missing = endpoint.attachments.iter().find(|attachment| !self.has_host_side(attachment));
+        let reason = missing.map(|attachment| {
+            let (host, inner) = (&attachment.host_ifname, &attachment.ifname);
+            format!("interface {host}, the host's side of its {inner}, was deleted")
+        });
+        if let Some(reason) = reason {
+            self.mark(name, EndpointState::Broken, reason);
+            return;
+        }
+        if self.ailments.remove(name).is_some() {
+            let (endpoint, state) = (name.to_string(), EndpointState::Ready);
+            self.hub.publish(EventKind::EndpointState { endpoint, state, reason: None });
+        }
+    }
+
+    /// The MTU of an attachment's interface inside its endpoint, where that can be had.
+    pub(super) fn inner_mtu(&self, name: &EndpointName, attachment: &Attachment) -> Option<u32> {
+        let inside = self.netns_of(name).ok()?;
+        let link = Netlink::open_in(&inside).ok()?.link_by_name(attachment.ifname.as_str()).ok()?;
+        (link.peer == Some(attachment.port.into())).then_some(link.mtu)
+    }
+
+    /// The attachment of an endpoint that has a slot.
+    pub(super) fn attachment_in(&self, name: &EndpointName, slot: Slot) -> Option<Attachment> {
+        let endpoint = self.model.endpoints.get(name)?;
+        endpoint.attachments.iter().find(|attachment| attachment.slot == slot).cloned()
+    }
+
+    fn follow_change(&mut self, link: &Link) -> Result<(), ControlError> {
+        let mut uplinks = self.model.uplinks();
+        let network =
+            uplinks.find(|(.., uplink)| uplink.ifname.as_str() == link.name).map(|(name, ..)| name.clone());
+        drop(uplinks);
+        if let Some(network) = network {
+            return self.follow_uplink(&network, &link.name);
+        }
+        let Some(peer) = link.peer else { return Ok(()) };
+        if let Some(PortRef::Endpoint { endpoint, attachment, .. }) =
+            self.model.port_by_id(PortId::from(peer))
+        {
+            let (endpoint, attachment) = (endpoint.clone(), attachment.clone());
+            return self.follow_mtu(&endpoint, &attachment, Some(link.mtu));
+        }
+        Ok(())
+    }
+
+    fn follow_deletion(&mut self, link: &Link) -> Result<(), ControlError> {
+        match self.model.port_by_id(PortId::from(link.index)) {
+            Some(PortRef::Endpoint { endpoint, attachment, .. })
+                if attachment.host_ifname.as_str() == link.name =>
+            {
+                let (endpoint, attachment) = (endpoint.clone(), attachment.clone());
+                self.follow_loss(&endpoint, &attachment)
+            }
+            Some(PortRef::Uplink { network, uplink }) if uplink.ifname.as_str() == link.name => {
+                let network = network.clone();
+                self.follow_uplink(&network, &link.name)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn follow_everything(&mut self) -> Result<(), ControlError> {
+        let attachments: Vec<_> =
+            self.model.attachments().map(|(name, attachment)| (name.clone(), attachment.clone())).collect();
+        for (name, attachment) in &attachments {
+            self.follow_loss(name, attachment)?;
+            self.follow_mtu(name, attachment, None)?;
+        }
+        let uplinks: Vec<_> =
+            self.model.uplinks().map(|(name, _, uplink)| (name.clone(), uplink.ifname.clone())).collect();
+        for (network, ifname) in &uplinks {
+            self.follow_uplink(network, ifname.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// Where the host's side is gone, its port goes too.
+    fn follow_loss(&mut self, name: &EndpointName, attachment: &Attachment) -> Result<(), ControlError> {
+        if self.has_host_side(attachment) {
+            return Ok(());
+        }
+        self.check_health(name);
+        if self.mtus.remove(&attachment.slot).is_some() {
+            self.kernel.datapath(|datapath| datapath.detach_port(attachment.port))?;
+        }
+        Ok(())
+    }
+
+    /// A port takes packets as long as the interface behind it does, up to its network's MTU. `seen` is what an event says.
+    fn follow_mtu(
+        &mut self,
+        name: &EndpointName,
+        attachment: &Attachment,
+        seen: Option<u32>,
+    ) -> Result<(), ControlError> {
+        let Some(known) = self.mtus.get(&attachment.slot).copied() else { return Ok(()) };
+        let most = self.model.network(&attachment.network)?.mtu;
+        if seen.is_some_and(|seen| seen.min(most) == known) {
+            return Ok(());
+        }
+        let Some(mtu) = self.inner_mtu(name, attachment).map(|mtu| mtu.min(most)) else { return Ok(()) };
+        if mtu == known {
+            return Ok(());
+        }
+        let record = plug::record(self.model.network(&attachment.network)?, attachment, mtu);
+        self.kernel.datapath(|datapath| datapath.update_port(record.id, record.config()))?;
+        self.mtus.insert(attachment.slot, mtu);
+        self.hub.publish(EventKind::PortMtu { port: self.port_name(attachment.port), mtu });
+        Ok(())
+    }
+
+    /// An uplink that went is no port; one that came back, or has another MTU, is one again.
+    fn follow_uplink(&mut self, network: &NetworkName, ifname: &str) -> Result<(), ControlError> {
+        let found =
+            self.model.network(network)?.uplinks.iter().find(|uplink| uplink.ifname.as_str() == ifname);
+        let Some(uplink) = found.cloned() else { return Ok(()) };
+        let link = self.kernel.host_link(ifname)?;
+        let known = self.mtus.get(&uplink.slot).copied();
+        let is_same = |link: &Link| PortId::from(link.index) == uplink.port;
+        if known.is_some() && !link.as_ref().is_some_and(is_same) {
+            self.kernel.datapath(|datapath| datapath.detach_port(uplink.port))?;
+            self.mtus.remove(&uplink.slot);
+        }
+        let Some(link) = link else { return Ok(()) };
+        if !self.mtus.contains_key(&uplink.slot) {
+            self.adopt_uplink(network, &uplink.ifname, link.index.into())?;
+            return self.keep(self.model.clone());
+        }
+        let record = uplink_record(self.model.network(network)?, &uplink, link.mtu);
+        if known != Some(record.mtu) {
+            self.kernel.datapath(|datapath| datapath.update_port(record.id, record.config()))?;
+            self.mtus.insert(uplink.slot, record.mtu);
+            self.hub.publish(EventKind::PortMtu { port: ifname.to_owned(), mtu: record.mtu });
+        }
+        Ok(())
+    }
+
+    fn has_host_side(&self, attachment: &Attachment) -> bool {
+        match self.kernel.port_link(attachment.port) {
+            Ok(link) => link.is_some_and(|link| link.name == attachment.host_ifname.as_str()),
+            // What cannot be looked up is not known to be gone.
+            Err(_) => true,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Networks: create, list, remove, prune.
+
+use switch_common::units::Nanos;
+
+use super::{Control, error::ControlError, kernel::Kernel, network_name, now};
+use crate::{
+    api::types::{ErrorBody, EventKind, Network, NetworkCreate, Removed},
+    model::{self, ModelError, NetworkName, NetworkSpec, Options},
+    netns::{TeardownErrors, Undo},
+};
+
+impl Control {
+    /// All networks, by name.
+    #[must_use]
+    pub fn networks(&self) -> Vec<Network> {
+        self.model.networks.iter().map(|(name, network)| self.view_network(name, network)).collect()
+    }
+
+    /// One network.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn network(&self, name: &str) -> Result<Network, ErrorBody> {
+        self.find_network(name).map_err(|error| error.told("inspect network", name))
+    }
+
+    /// Makes a network.
+    ///
+    /// # Errors
+    /// The name or a subnet is taken, a value is impossible, an uplink does not fit.
+    pub fn create_network(&mut self, wish: NetworkCreate) -> Result<Network, ErrorBody> {
+        let object = wish.name.clone();
+        self.try_create_network(wish).map_err(|error| error.told("create network", &object))
+    }
+
+    /// Removes a network that no endpoint is on.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is in use.
+    pub fn remove_network(&mut self, name: &str) -> Result<Removed, ErrorBody> {
+        let removed = network_name(name).and_then(|name| self.try_remove_network(&name));
+        removed.map_err(|error| error.told("remove network", name))?;
+        Ok(Removed { names: vec![name.to_owned()] })
+    }
+
+    /// Removes all networks that no endpoint is on.
+    ///
+    /// # Errors
+    /// One cannot be removed; those before it are.
+    pub fn prune_networks(&mut self) -> Result<Removed, ErrorBody> {
+        let is_empty = |name: &&NetworkName| self.model.attachments_of(name).next().is_none();
+        let empty: Vec<NetworkName> = self.model.networks.keys().filter(is_empty).cloned().collect();
+        for name in &empty {
+            self.try_remove_network(name).map_err(|error| error.told("remove network", name.as_str()))?;
+        }
+        Ok(Removed { names: empty.iter().map(NetworkName::to_string).collect() })
+    }
+
+    fn find_network(&self, name: &str) -> Result<Network, ControlError> {
+        let name = network_name(name)?;
+        Ok(self.view_network(&name, self.model.network(&name)?))
+    }
+
+    fn try_create_network(&mut self, wish: NetworkCreate) -> Result<Network, ControlError> {
+        let name = network_name(&wish.name)?;
+        if let Some(vlan) = wish.vlan {
+            return Err(ModelError::Vlan { vlan }.into());
+        }
+        let uplinks = Options::read(&wish.options)?.uplinks;
+        let mut next = self.model.clone();
+        next.add_network(&name, spec(wish), &self.kernel.occupied()?, now())?;
+        for ifname in &uplinks {
+            self.kernel.choose_uplink(&mut next, &name, ifname)?;
+        }
+        self.transact(next, |kernel, undo, next| kernel.add_network(undo, next.network(&name)?))?;
+        self.note_uplinks(&name)?;
+        self.hub.publish(EventKind::NetworkCreated { network: name.to_string() });
+        Ok(self.view_network(&name, self.model.network(&name)?))
+    }
+
+    fn try_remove_network(&mut self, name: &NetworkName) -> Result<(), ControlError> {
+        let mut next = self.model.clone();
+        let network = next.remove_network(name)?;
+        let failures: Vec<_> =
+            network.uplinks.iter().flat_map(|uplink| self.kernel.unplug_uplink(uplink)).collect();
+        if !failures.is_empty() {
+            return Err(ControlError::Teardown(TeardownErrors { failures }));
+        }
+        self.kernel.datapath(|datapath| datapath.remove_domain(network.domain))?;
+        self.keep(next)?;
+        for uplink in &network.uplinks {
+            self.mtus.remove(&uplink.slot);
+        }
+        self.hub.publish(EventKind::NetworkRemoved { network: name.to_string() });
+        Ok(())
+    }
+}
+
+impl Kernel {
+    /// Makes a network's domain and its uplinks' ports.
+    fn add_network<'a>(&'a self, undo: &mut Undo<'a>, network: &model::Network) -> Result<(), ControlError> {
+        let (domain, ageing) = (network.domain, Nanos::from_secs(network.ageing_secs));
+        self.datapath(|datapath| datapath.set_domain(domain, ageing))?;
+        undo.push(format!("remove domain {}", domain.0), move || {
+            self.datapath(|datapath| datapath.remove_domain(domain))
+        });
+        for uplink in &network.uplinks {
+            let link = self.host_link(uplink.ifname.as_str())?;
+            let link = link.ok_or_else(|| ControlError::NoUplink { ifname: uplink.ifname.to_string() })?;
+            self.plug_uplink(undo, network, uplink, &link)?;
+        }
+        Ok(())
+    }
+}
+
+fn spec(wish: NetworkCreate) -> NetworkSpec {
+    let NetworkCreate { name: _, subnets, gateways, ip_ranges, internal, isolated, mtu, vlan: _, options } =
+        wish;
+    NetworkSpec { subnets, gateways, ip_ranges, internal, isolated, mtu, options }
+}

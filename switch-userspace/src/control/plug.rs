@@ -1,0 +1,215 @@
+//! An attachment's interfaces: a veth pair between the switch and the endpoint's namespace.
+//!
+//! Order that holds here: the port's record and program are in force before the endpoint's side goes up, and the host's side
+//! is gone before the program is.
+
+use std::net::IpAddr;
+
+use switch_common::abi::addr::PortId;
+
+use super::{
+    error::ControlError,
+    kernel::{Kernel, PortRecord},
+};
+use crate::{
+    model::{Attachment, Model, Network},
+    netns::{
+        AddressFlags, ErrorKind, Family, IfIndex, LinkSettings, Netlink, Netns, NetnsError, Route, Sysctl,
+        TeardownFailure, Undo,
+    },
+};
+
+/// How often another index is tried where somebody else took the chosen one.
+const INDEX_ATTEMPTS: u32 = 8;
+/// The kernel's own metric for IPv6 routes; IPv4 has 0.
+const METRIC_V6: u32 = 1_024;
+/// How much a default route's metric grows from one interface of an endpoint to the next.
+const METRIC_STEP: u32 = 100;
+
+impl Kernel {
+    /// Makes the interfaces of an attachment and brings them up. `position` is the attachment's among those of its endpoint.
+    /// The port's index may become another one.
+    pub(super) fn plug<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        model: &Model,
+        attachment: &mut Attachment,
+        inside: &Netns,
+        position: usize,
+    ) -> Result<(), ControlError> {
+        let network = model.network(&attachment.network)?;
+        self.make_pair(undo, model, network, attachment, inside)?;
+        let port = attachment.port;
+        self.quiet_host_side(attachment)?;
+        self.add_port(undo, record(network, attachment, network.mtu))?;
+        self.ports.set_link(port.into(), &up(true))?;
+        undo.push(format!("set interface {} down", attachment.host_ifname), move || {
+            ignore_gone(self.ports.set_link(port.into(), &up(false)))
+        });
+        furnish(network, attachment, inside, position)
+    }
+
+    /// Removes the interfaces of an attachment and its port. What is gone already is no failure.
+    pub(super) fn unplug(&self, attachment: &Attachment) -> Vec<TeardownFailure> {
+        let mut failures = Vec::new();
+        let deleted = self.delete_host_side(attachment.port, attachment.host_ifname.as_str());
+        failures.extend(failure(format!("delete interface {}", attachment.host_ifname), deleted));
+        let detached = self.datapath(|datapath| datapath.detach_port(attachment.port));
+        failures.extend(failure(format!("detach port {}", attachment.port.0), detached));
+        failures
+    }
+
+    /// Deletes a host-side interface, unless the index is somebody else's by now.
+    pub(super) fn delete_host_side(&self, port: PortId, name: &str) -> Result<(), ControlError> {
+        match self.port_link(port)? {
+            Some(link) if link.name == name => Ok(ignore_gone(self.ports.delete_link(link.index))?),
+            _ => Ok(()),
+        }
+    }
+
+    fn make_pair<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        model: &Model,
+        network: &Network,
+        attachment: &mut Attachment,
+        inside: &Netns,
+    ) -> Result<(), ControlError> {
+        for attempt in 1.. {
+            let host = LinkSettings {
+                index: Some(attachment.port.into()),
+                name: Some(attachment.host_ifname.clone()),
+                mtu: Some(network.mtu),
+                ..LinkSettings::default()
+            };
+            let peer = LinkSettings {
+                name: Some(attachment.ifname.clone()),
+                mac: Some(attachment.mac),
+                mtu: Some(network.mtu),
+                netns: Some(inside),
+                ..LinkSettings::default()
+            };
+            match self.ports.create_veth(&host, &peer) {
+                Ok(()) => break,
+                Err(error) if error.kind() == ErrorKind::IndexTaken && attempt < INDEX_ATTEMPTS => {
+                    attachment.port = self.free_index(model)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Exists && has_link(inside, attachment)? => {
+                    return Err(ControlError::InterfaceExists {
+                        ifname: attachment.ifname.to_string(),
+                        netns: inside.label().to_owned(),
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let index = IfIndex::from(attachment.port);
+        undo.push(format!("delete interface {}", attachment.host_ifname), move || {
+            ignore_gone(self.ports.delete_link(index))
+        });
+        Ok(())
+    }
+
+    /// The host has no business on a port: no address of its own, no answers.
+    fn quiet_host_side(&self, attachment: &Attachment) -> Result<(), ControlError> {
+        let name = &attachment.host_ifname;
+        self.in_port_netns(|| {
+            set_if_there(Sysctl::interface(Family::Ipv6, name, "disable_ipv6"), "1")?;
+            set_if_there(Sysctl::interface(Family::Ipv6, name, "accept_ra"), "0")
+        })
+    }
+}
+
+/// What the datapath is told of an attachment's port.
+pub(super) fn record(network: &Network, attachment: &Attachment, mtu: u32) -> PortRecord {
+    PortRecord {
+        id: attachment.port,
+        domain: network.domain,
+        slot: attachment.slot,
+        mac: attachment.mac,
+        mtu,
+        settings: attachment.settings,
+        is_uplink: false,
+    }
+}
+
+fn up(on: bool) -> LinkSettings<'static> {
+    LinkSettings { up: Some(on), ..LinkSettings::default() }
+}
+
+/// Gives the endpoint's side its addresses and routes, and brings it up.
+fn furnish(
+    network: &Network,
+    attachment: &Attachment,
+    inside: &Netns,
+    position: usize,
+) -> Result<(), ControlError> {
+    let is_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
+    inside.run(|| {
+        let name = &attachment.ifname;
+        set_if_there(Sysctl::interface(Family::Ipv6, name, "disable_ipv6"), if is_v6 { "0" } else { "1" })?;
+        set_if_there(Sysctl::interface(Family::Ipv6, name, "accept_ra"), "0")?;
+        // Neighbours may still know the address from an endpoint that is gone: it is announced when the interface goes up.
+        set_if_there(Sysctl::interface(Family::Ipv4, name, "arp_notify"), "1")?;
+        set_if_there(Sysctl::interface(Family::Ipv6, name, "ndisc_notify"), "1")?;
+        let netlink = Netlink::open()?;
+        let index = netlink.link_by_name(name.as_str())?.index;
+        for net in &attachment.addresses {
+            netlink.add_address(index, *net, AddressFlags { nodad: true, no_prefix_route: false })?;
+        }
+        netlink.set_link(index, &up(true))?;
+        for gateway in default_gateways(network) {
+            let route = default_route(gateway, index, position);
+            netlink.add_route(&route).map_err(|error| {
+                let taken = ControlError::DefaultRouteExists { netns: inside.label().to_owned() };
+                if error.kind() == ErrorKind::Exists { taken } else { error.into() }
+            })?;
+        }
+        Ok(())
+    })
+}
+
+/// The gateways that an endpoint's default routes lead to: the first of each family, none on an internal network.
+pub(super) fn default_gateways(network: &Network) -> Vec<IpAddr> {
+    let of_family = |is_v4: bool| {
+        network.subnets.iter().map(|subnet| subnet.gateway).find(|gateway| gateway.is_ipv4() == is_v4)
+    };
+    if network.internal {
+        Vec::new()
+    } else {
+        [of_family(true), of_family(false)].into_iter().flatten().collect()
+    }
+}
+
+/// The first interface's default route wins; the others' stand by.
+fn default_route(gateway: IpAddr, device: IfIndex, position: usize) -> Route {
+    let base = if gateway.is_ipv4() { 0 } else { METRIC_V6 };
+    let rank = u32::try_from(position).unwrap_or(u32::MAX / METRIC_STEP - METRIC_V6);
+    Route { device: Some(device), metric: Some(base + rank * METRIC_STEP), ..Route::default_via(gateway) }
+}
+
+fn has_link(inside: &Netns, attachment: &Attachment) -> Result<bool, ControlError> {
+    let netlink = Netlink::open_in(inside)?;
+    Ok(netlink.link_by_name(attachment.ifname.as_str()).is_ok())
+}
+
+/// A kernel without IPv6 has no settings for it.
+fn set_if_there(sysctl: Sysctl, value: &str) -> Result<(), NetnsError> {
+    match sysctl.set(value) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What was to be removed and is not there is no failure.
+pub(super) fn ignore_gone(result: Result<(), NetnsError>) -> Result<(), NetnsError> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::NoDevice | ErrorKind::NotFound) => Ok(()),
+        other => other,
+    }
+}
+
+/// A failed step of a teardown.
+pub(super) fn failure(step: String, result: Result<(), ControlError>) -> Option<TeardownFailure> {
+    result.err().map(|error| TeardownFailure { step, source: Box::new(error) })
+}

@@ -1,0 +1,128 @@
+//! Ports: list, show, set.
+
+use super::{
+    Control,
+    error::ControlError,
+    kernel::PortRecord,
+    plug, uplink,
+    view::{host_ifname, kind},
+};
+use crate::{
+    api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings},
+    model::{NetworkName, PortRef},
+};
+
+impl Control {
+    /// All ports, those of endpoints first.
+    ///
+    /// # Errors
+    /// The datapath's counters cannot be read.
+    pub fn ports(&self) -> Result<Vec<Port>, ErrorBody> {
+        let ports: Result<Vec<Port>, ControlError> =
+            self.model.ports().map(|port| self.view_port(&port)).collect();
+        ports.map_err(|error| error.told("list ports", ""))
+    }
+
+    /// One port.
+    ///
+    /// # Errors
+    /// There is none of that name, or its counters cannot be read.
+    pub fn port(&self, name: &str) -> Result<Port, ErrorBody> {
+        self.find_port(name).map_err(|error| error.told("show port", name))
+    }
+
+    /// Changes a port's switches, effective from the next frame on.
+    ///
+    /// # Errors
+    /// There is none of that name, or the datapath refuses.
+    pub fn set_port(&mut self, name: &str, change: PortChange) -> Result<Port, ErrorBody> {
+        self.try_set_port(name, change).map_err(|error| error.told("set port", name))
+    }
+
+    fn find_port(&self, name: &str) -> Result<Port, ControlError> {
+        self.view_port(&self.model.port_by_name(name)?)
+    }
+
+    fn try_set_port(&mut self, name: &str, change: PortChange) -> Result<Port, ControlError> {
+        let port = self.model.port_by_name(name)?;
+        let (slot, before) = (port.slot(), port.settings());
+        let settings = changed(before, change);
+        let record = self.record(&port)?;
+        let mut next = self.model.clone();
+        next.set_port(slot, settings);
+        self.transact(next, |kernel, undo, _| {
+            let Some(old) = record else { return Ok(()) };
+            let new = PortRecord { settings, ..old };
+            kernel.datapath(|datapath| datapath.update_port(new.id, new.config()))?;
+            undo.push(format!("restore port {}", old.id.0), move || {
+                kernel.datapath(|datapath| datapath.update_port(old.id, old.config()))
+            });
+            Ok(())
+        })?;
+        self.hub.publish(EventKind::PortSet { port: name.to_owned(), settings });
+        self.find_port(name)
+    }
+
+    /// What the datapath knows of a port; `None` while its interface is missing.
+    fn record(&self, port: &PortRef<'_>) -> Result<Option<PortRecord>, ControlError> {
+        let Some(mtu) = self.mtus.get(&port.slot()).copied() else { return Ok(None) };
+        let network = self.model.network(port.network())?;
+        Ok(Some(match port {
+            PortRef::Endpoint { attachment, .. } => plug::record(network, attachment, mtu),
+            PortRef::Uplink { uplink, .. } => uplink::uplink_record(network, uplink, mtu),
+        }))
+    }
+
+    fn view_port(&self, port: &PortRef<'_>) -> Result<Port, ControlError> {
+        let slot = port.slot();
+        let (counters, drops, state) = self.kernel.datapath(|datapath| {
+            Ok((datapath.counters(slot)?, datapath.drops(slot)?, datapath.port_state(slot)))
+        })?;
+        let endpoint = match port {
+            PortRef::Endpoint { endpoint, .. } => Some(endpoint.to_string()),
+            PortRef::Uplink { .. } => None,
+        };
+        Ok(Port {
+            name: port.name(),
+            kind: kind(port),
+            endpoint,
+            network: port.network().to_string(),
+            ifname: host_ifname(port).to_string(),
+            ifindex: port.id().0,
+            slot: slot.0,
+            mac: port.mac().to_string(),
+            mtu: self.mtus.get(&slot).copied().unwrap_or_default(),
+            settings: port.settings(),
+            learned: state.learned,
+            counters: Counters {
+                rx_frames: counters.rx_frames,
+                rx_bytes: counters.rx_bytes,
+                tx_frames: counters.tx_frames,
+                tx_bytes: counters.tx_bytes,
+            },
+            drops: drops.into_iter().map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+        })
+    }
+
+    /// Notes the MTUs of the uplinks of a new network.
+    pub(super) fn note_uplinks(&mut self, name: &NetworkName) -> Result<(), ControlError> {
+        let network = self.model.network(name)?;
+        for uplink in &network.uplinks {
+            let link = self.kernel.host_link(uplink.ifname.as_str())?;
+            self.mtus.insert(uplink.slot, link.map_or(network.mtu, |link| link.mtu.min(network.mtu)));
+        }
+        Ok(())
+    }
+}
+
+fn changed(before: PortSettings, change: PortChange) -> PortSettings {
+    PortSettings {
+        learning: change.learning.unwrap_or(before.learning),
+        flood: change.flood.unwrap_or(before.flood),
+        bcast_flood: change.bcast_flood.unwrap_or(before.bcast_flood),
+        mcast_flood: change.mcast_flood.unwrap_or(before.mcast_flood),
+        isolated: change.isolated.unwrap_or(before.isolated),
+        hairpin: change.hairpin.unwrap_or(before.hairpin),
+        max_macs: change.max_macs.unwrap_or(before.max_macs),
+    }
+}

@@ -1,0 +1,227 @@
+//! The start: what was stored and what the kernel has become one control plane.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use switch_common::{
+    abi::addr::{PortId, Slot},
+    units::Nanos,
+};
+
+use super::{Control, Settings, error::ControlError, kernel::Kernel, now};
+use crate::{
+    api::types::{EndpointState, ErrorBody},
+    datapath::Datapath,
+    events::Hub,
+    model::{EndpointName, LostPort, Model, NetworkName},
+    netns::{IfName, Undo},
+    reconcile::{self, Actual, FdbStep, Step},
+    store::{Loaded, Store},
+};
+
+impl Control {
+    /// Reads desired state and makes the kernel follow it. Ports that carry traffic go on carrying it.
+    ///
+    /// # Errors
+    /// The store or the kernel cannot be read. A step that fails is noted, in the status and at its endpoint, and is no error.
+    pub fn open(
+        settings: Settings,
+        datapath: Box<dyn Datapath>,
+        store: Store,
+        hub: Hub,
+    ) -> Result<Self, ErrorBody> {
+        let instance = settings.instance.to_string();
+        Self::try_open(settings, datapath, store, hub)
+            .map_err(|error| error.told("start instance", &instance))
+    }
+
+    fn try_open(
+        settings: Settings,
+        datapath: Box<dyn Datapath>,
+        store: Store,
+        hub: Hub,
+    ) -> Result<Self, ControlError> {
+        let kernel = Kernel::open(&settings.instance, datapath)?;
+        let mut notes = Vec::new();
+        let model = match store.load()? {
+            Loaded::State(model) => model,
+            Loaded::Nothing => Model::default(),
+            Loaded::Damaged { quarantined, why } => {
+                notes.push(format!(
+                    "the stored state was damaged ({why}) and lies at {}: networks and endpoints have to be made again",
+                    quarantined.display()
+                ));
+                Model { lost: lost_ports(&kernel)?, ..Model::default() }
+            }
+        };
+        let mut control = Self {
+            settings,
+            kernel,
+            store,
+            hub,
+            model,
+            ailments: BTreeMap::new(),
+            mtus: BTreeMap::new(),
+            notes,
+            since: now(),
+            last_sweep: Instant::now(),
+        };
+        control.reconcile()?;
+        for note in &control.notes {
+            tracing::warn!("{note}");
+        }
+        control.since = now();
+        Ok(control)
+    }
+
+    /// Makes the kernel follow the model, and the model the kernel where an interface has another index.
+    fn reconcile(&mut self) -> Result<(), ControlError> {
+        let before = self.model.clone();
+        let actual = self.actual()?;
+        self.model.lost.retain(|lost| actual.ports.iter().any(|port| port.id == lost.port));
+        for step in reconcile::plan(&self.model, &actual) {
+            if let Err(error) = self.take(&step) {
+                self.notes.push(format!("{}: {error}", told(&step)));
+            }
+        }
+        let attached: BTreeSet<Slot> = self.mtus.keys().copied().collect();
+        let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
+        for step in reconcile::plan_fdb(&self.model, &attached, &entries) {
+            match step {
+                FdbStep::Put { key, port, kind } => {
+                    self.kernel.put_fdb(key.domain(), key.mac(), port, kind)?
+                }
+                FdbStep::Remove { key } => {
+                    self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
+                }
+            }
+        }
+        if self.model != before {
+            self.store.save(&self.model)?;
+        }
+        Ok(())
+    }
+
+    fn actual(&self) -> Result<Actual, ControlError> {
+        let mut gone = BTreeMap::new();
+        for name in self.model.endpoints.keys() {
+            if let Err(error @ ControlError::NetnsGone { .. }) = self.netns_of(name) {
+                gone.insert(name.clone(), error.to_string());
+            }
+        }
+        let is_host_side = |name: &str| self.kernel.is_host_ifname(name);
+        Ok(Actual {
+            ports: self.kernel.datapath(|datapath| datapath.ports())?,
+            host_sides: self
+                .kernel
+                .ports
+                .links()?
+                .into_iter()
+                .filter(|link| is_host_side(&link.name))
+                .collect(),
+            host_links: self.kernel.host.links()?,
+            gone,
+        })
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), ControlError> {
+        match step {
+            Step::SetDomain { domain, ageing_secs } => {
+                let ageing = Nanos::from_secs(*ageing_secs);
+                self.kernel.datapath(|datapath| datapath.set_domain(*domain, ageing))
+            }
+            Step::DetachPort { port } => self.kernel.datapath(|datapath| datapath.detach_port(*port)),
+            Step::DeleteLink { port, name } => self.kernel.delete_host_side(*port, name),
+            Step::Adopt { endpoint, slot } => {
+                self.or_mark(endpoint, |control| control.adopt(endpoint, *slot))
+            }
+            Step::Replug { endpoint, slot } => {
+                self.or_mark(endpoint, |control| control.replug(endpoint, *slot))
+            }
+            Step::AdoptUplink { network, ifname, port } => self.adopt_uplink(network, ifname, *port),
+            Step::NoteStale { endpoint, reason } => {
+                self.mark(endpoint, EndpointState::Stale, reason.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes a failure at the endpoint that it is about.
+    fn or_mark(
+        &mut self,
+        endpoint: &EndpointName,
+        work: impl FnOnce(&mut Self) -> Result<(), ControlError>,
+    ) -> Result<(), ControlError> {
+        work(self).inspect_err(|error| self.mark(endpoint, EndpointState::Broken, error.to_string()))
+    }
+
+    fn adopt(&mut self, endpoint: &EndpointName, slot: Slot) -> Result<(), ControlError> {
+        let Some(attachment) = self.attachment_in(endpoint, slot) else { return Ok(()) };
+        let network = self.model.network(&attachment.network)?;
+        let mtu = self.inner_mtu(endpoint, &attachment).unwrap_or(network.mtu).min(network.mtu);
+        let record = super::plug::record(network, &attachment, mtu);
+        self.kernel.datapath(|datapath| datapath.attach_port(record.id, record.config()))?;
+        self.mtus.insert(slot, mtu);
+        Ok(())
+    }
+
+    fn replug(&mut self, endpoint: &EndpointName, slot: Slot) -> Result<(), ControlError> {
+        let Some(mut attachment) = self.attachment_in(endpoint, slot) else { return Ok(()) };
+        let attachments = &self.model.endpoint(endpoint)?.attachments;
+        let position = attachments.iter().position(|other| other.slot == slot).unwrap_or_default();
+        let inside = self.netns_of(endpoint)?;
+        attachment.port = self.kernel.free_index(&self.model)?;
+        let mut undo = Undo::new();
+        self.kernel.plug(&mut undo, &self.model, &mut attachment, &inside, position)?;
+        undo.commit();
+        self.mtus.insert(slot, self.model.network(&attachment.network)?.mtu);
+        self.model.put_attachment(endpoint, attachment);
+        Ok(())
+    }
+
+    pub(super) fn adopt_uplink(
+        &mut self,
+        network: &NetworkName,
+        ifname: &IfName,
+        port: PortId,
+    ) -> Result<(), ControlError> {
+        let Some(link) = self.kernel.host_link(ifname.as_str())? else { return Ok(()) };
+        let found = self.model.network(network)?.uplinks.iter().find(|uplink| uplink.ifname == *ifname);
+        let Some(mut uplink) = found.cloned() else { return Ok(()) };
+        if uplink.port != port {
+            uplink.port = port;
+            uplink.was_promiscuous = link.promiscuous;
+        }
+        uplink.mac = link.mac.unwrap_or(uplink.mac);
+        let mut undo = Undo::new();
+        self.kernel.plug_uplink(&mut undo, self.model.network(network)?, &uplink, &link)?;
+        undo.commit();
+        self.mtus.insert(uplink.slot, link.mtu.min(self.model.network(network)?.mtu));
+        self.model.put_uplink(network, uplink);
+        Ok(())
+    }
+}
+
+fn lost_ports(kernel: &Kernel) -> Result<Vec<LostPort>, ControlError> {
+    let ports = kernel.datapath(|datapath| datapath.ports())?;
+    let lost = |port: crate::datapath::Port| LostPort {
+        port: port.id,
+        slot: port.config.slot(),
+        domain: port.config.domain(),
+    };
+    Ok(ports.into_iter().map(lost).collect())
+}
+
+fn told(step: &Step) -> String {
+    match step {
+        Step::SetDomain { domain, .. } => format!("setting domain {}", domain.0),
+        Step::DetachPort { port } => format!("detaching port {}", port.0),
+        Step::DeleteLink { name, .. } => format!("deleting interface {name}"),
+        Step::Adopt { endpoint, .. } => format!("taking over a port of endpoint {endpoint}"),
+        Step::Replug { endpoint, .. } => format!("making an interface of endpoint {endpoint} again"),
+        Step::AdoptUplink { ifname, .. } => format!("taking over uplink {ifname}"),
+        Step::NoteStale { endpoint, .. } => format!("looking at endpoint {endpoint}"),
+    }
+}

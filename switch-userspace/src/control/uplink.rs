@@ -1,0 +1,92 @@
+//! Uplinks: interfaces of the host as ports of a network.
+
+use switch_common::abi::addr::PortId;
+
+use super::{
+    error::ControlError,
+    kernel::{Kernel, PortRecord},
+    plug::{failure, ignore_gone},
+};
+use crate::{
+    model::{Model, Network, NetworkName, PortSettings, Uplink},
+    netns::{IfName, Link, LinkSettings, TeardownFailure, Undo},
+};
+
+impl Kernel {
+    /// Looks an interface up that is to become an uplink, and puts it into the model.
+    pub(super) fn choose_uplink(
+        &self,
+        model: &mut Model,
+        network: &NetworkName,
+        ifname: &IfName,
+    ) -> Result<(), ControlError> {
+        let Some(link) = self.host_link(ifname.as_str())? else {
+            return Err(ControlError::NoUplink { ifname: ifname.to_string() });
+        };
+        let unfit = |why: &str| ControlError::UnfitUplink { ifname: ifname.to_string(), why: why.to_owned() };
+        if link.master.is_some() {
+            return Err(unfit("it belongs to a bridge, bond or VRF; take it out of that first"));
+        }
+        if self.is_host_ifname(&link.name) {
+            return Err(unfit("it is a port of this switch already"));
+        }
+        let mac = link.mac.filter(|mac| !mac.is_zero()).ok_or_else(|| unfit("it has no MAC address"))?;
+        let port = PortId::from(link.index);
+        if let Some(other) = model.port_by_id(port) {
+            return Err(unfit(&format!("its index {} is also that of port {}", link.index, other.name())));
+        }
+        let slot = model.free_slot()?;
+        let settings = PortSettings::default();
+        let was_promiscuous = link.promiscuous;
+        let uplink = Uplink { ifname: ifname.clone(), port, mac, slot, settings, was_promiscuous };
+        Ok(model.add_uplink(network, uplink)?)
+    }
+
+    /// Makes an uplink a port: it takes every frame from then on.
+    pub(super) fn plug_uplink<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        network: &Network,
+        uplink: &Uplink,
+        link: &Link,
+    ) -> Result<(), ControlError> {
+        self.add_port(undo, uplink_record(network, uplink, link.mtu))?;
+        self.set_promiscuous(uplink, true)?;
+        let uplink = uplink.clone();
+        undo.push(format!("restore interface {}", uplink.ifname), move || {
+            self.set_promiscuous(&uplink, false)
+        });
+        Ok(())
+    }
+
+    /// Gives an uplink back to the host. One that is gone is no failure.
+    pub(super) fn unplug_uplink(&self, uplink: &Uplink) -> Vec<TeardownFailure> {
+        let detached = self.datapath(|datapath| datapath.detach_port(uplink.port));
+        let restored = self.set_promiscuous(uplink, false);
+        let mut failures = Vec::new();
+        failures.extend(failure(format!("detach port {}", uplink.port.0), detached));
+        failures.extend(failure(format!("restore interface {}", uplink.ifname), restored));
+        failures
+    }
+
+    fn set_promiscuous(&self, uplink: &Uplink, on: bool) -> Result<(), ControlError> {
+        if uplink.was_promiscuous || self.host_link(uplink.ifname.as_str())?.is_none() {
+            return Ok(());
+        }
+        let settings = LinkSettings { promiscuous: Some(on), ..LinkSettings::default() };
+        Ok(ignore_gone(self.host.set_link(uplink.port.into(), &settings))?)
+    }
+}
+
+/// What the datapath is told of an uplink's port; its MTU is at most its network's.
+pub(super) fn uplink_record(network: &Network, uplink: &Uplink, mtu: u32) -> PortRecord {
+    PortRecord {
+        id: uplink.port,
+        domain: network.domain,
+        slot: uplink.slot,
+        mac: uplink.mac,
+        mtu: mtu.min(network.mtu),
+        settings: uplink.settings,
+        is_uplink: true,
+    }
+}

@@ -1,0 +1,219 @@
+//! Desired state against what the kernel has: the ordered steps from one to the other. Pure.
+//!
+//! What the kernel has and desired state knows is adopted, so that traffic does not notice a restart. What it has under our
+//! names and nobody knows is removed. What is missing is made again where its namespace still exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switch_common::abi::{
+    addr::{DomainId, PortId, Slot},
+    fdb::{FdbEntry, FdbKey, FdbKind},
+};
+
+use crate::{
+    datapath::Port,
+    model::{EndpointName, Model, NetworkName, PortRef},
+    netns::{IfName, Link},
+};
+
+/// What the kernel has.
+#[derive(Clone, Debug, Default)]
+pub struct Actual {
+    /// The datapath's ports.
+    pub ports: Vec<Port>,
+    /// Interfaces in the ports' namespace that are called as host sides of this instance are.
+    pub host_sides: Vec<Link>,
+    /// Interfaces of the host.
+    pub host_links: Vec<Link>,
+    /// Endpoints whose network namespace is gone, and how that is told.
+    pub gone: BTreeMap<EndpointName, String>,
+}
+
+/// One step. Each names what it is about; the rest is in the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Makes a domain, or sets its ageing time.
+    SetDomain {
+        /// The domain.
+        domain: DomainId,
+        /// Lifetime of a learned entry in seconds; 0 for ever.
+        ageing_secs: u32,
+    },
+    /// Detaches a port that is nobody's, or whose interface is gone.
+    DetachPort {
+        /// The port.
+        port: PortId,
+    },
+    /// Deletes an interface that is nobody's.
+    DeleteLink {
+        /// Its index.
+        port: PortId,
+        /// Its name.
+        name: String,
+    },
+    /// Takes an interface that is there as the port of an attachment.
+    Adopt {
+        /// The endpoint.
+        endpoint: EndpointName,
+        /// The attachment's slot.
+        slot: Slot,
+    },
+    /// Makes the interfaces of an attachment again.
+    Replug {
+        /// The endpoint.
+        endpoint: EndpointName,
+        /// The attachment's slot.
+        slot: Slot,
+    },
+    /// Takes an interface of the host as a port.
+    AdoptUplink {
+        /// The network.
+        network: NetworkName,
+        /// The interface.
+        ifname: IfName,
+        /// Its index.
+        port: PortId,
+    },
+    /// Notes that an endpoint has lost its namespace.
+    NoteStale {
+        /// The endpoint.
+        endpoint: EndpointName,
+        /// How that is told.
+        reason: String,
+    },
+}
+
+/// A change of a fixed FDB entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FdbStep {
+    /// Sets an entry.
+    Put {
+        /// Its key.
+        key: FdbKey,
+        /// The port that it points to.
+        port: PortId,
+        /// Of what sort it is.
+        kind: FdbKind,
+    },
+    /// Removes an entry.
+    Remove {
+        /// Its key.
+        key: FdbKey,
+    },
+}
+
+/// The steps from `actual` to `model`, in order: domains, what is in the way, then ports.
+#[must_use]
+pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for network in model.networks.values() {
+        steps.push(Step::SetDomain { domain: network.domain, ageing_secs: network.ageing_secs });
+    }
+    steps.extend(detached(model, actual));
+    steps.extend(deleted(model, actual));
+    for (endpoint, attachment) in model.attachments() {
+        let (endpoint, slot) = (endpoint.clone(), attachment.slot);
+        if has_host_side(actual, attachment.port, attachment.host_ifname.as_str()) {
+            steps.push(Step::Adopt { endpoint, slot });
+        } else if !actual.gone.contains_key(&endpoint) {
+            steps.push(Step::Replug { endpoint, slot });
+        }
+    }
+    for (network, _, uplink) in model.uplinks() {
+        if let Some(link) = actual.host_links.iter().find(|link| link.name == uplink.ifname.as_str()) {
+            let (network, ifname) = (network.clone(), uplink.ifname.clone());
+            steps.push(Step::AdoptUplink { network, ifname, port: link.index.into() });
+        }
+    }
+    for (endpoint, reason) in &actual.gone {
+        steps.push(Step::NoteStale { endpoint: endpoint.clone(), reason: reason.clone() });
+    }
+    steps
+}
+
+/// The steps from the fixed FDB entries that there are to those that the ports of `attached` are to have.
+#[must_use]
+pub fn plan_fdb(model: &Model, attached: &BTreeSet<Slot>, actual: &[(FdbKey, FdbEntry)]) -> Vec<FdbStep> {
+    let desired = fixed_entries(model, attached);
+    let mut steps = Vec::new();
+    for (key, entry) in actual.iter().filter(|(_, entry)| !entry.is_learned()) {
+        let is_lost = model.lost.iter().any(|lost| lost.port == entry.port());
+        if !is_lost && !desired.contains_key(key) {
+            steps.push(FdbStep::Remove { key: *key });
+        }
+    }
+    let actual: BTreeMap<&FdbKey, &FdbEntry> = actual.iter().map(|(key, entry)| (key, entry)).collect();
+    for (key, (port, kind)) in desired {
+        let is_there =
+            actual.get(&key).is_some_and(|entry| entry.port() == port && entry.kind() == Some(kind));
+        if !is_there {
+            steps.push(FdbStep::Put { key, port, kind });
+        }
+    }
+    steps
+}
+
+fn fixed_entries(model: &Model, attached: &BTreeSet<Slot>) -> BTreeMap<FdbKey, (PortId, FdbKind)> {
+    let ports: BTreeMap<Slot, PortRef<'_>> = model
+        .ports()
+        .filter(|port| attached.contains(&port.slot()))
+        .map(|port| (port.slot(), port))
+        .collect();
+    let mut entries = BTreeMap::new();
+    for network in model.networks.values() {
+        for entry in &network.static_entries {
+            if let Some(port) = ports.get(&entry.slot) {
+                entries.insert(FdbKey::new(network.domain, entry.mac), (port.id(), entry.kind.fdb_kind()));
+            }
+        }
+    }
+    for port in ports.values() {
+        if let Some(network) = model.networks.get(port.network()) {
+            entries.insert(FdbKey::new(network.domain, port.mac()), (port.id(), FdbKind::Endpoint));
+        }
+    }
+    entries
+}
+
+/// Ports that nobody knows, that are known as something else, or whose interface is gone.
+fn detached(model: &Model, actual: &Actual) -> Vec<Step> {
+    let stays = |port: &&Port| {
+        let is_lost = model.lost.iter().any(|lost| lost.port == port.id);
+        is_lost || model.port_by_id(port.id).is_some_and(|known| fits(model, actual, port, &known))
+    };
+    actual.ports.iter().filter(|port| !stays(port)).map(|port| Step::DetachPort { port: port.id }).collect()
+}
+
+fn fits(model: &Model, actual: &Actual, port: &Port, known: &PortRef<'_>) -> bool {
+    let domain = model.networks.get(known.network()).map(|network| network.domain);
+    let has_link = match known {
+        PortRef::Endpoint { attachment, .. } => {
+            has_host_side(actual, port.id, attachment.host_ifname.as_str())
+        }
+        PortRef::Uplink { uplink, .. } => has_link(&actual.host_links, port.id, uplink.ifname.as_str()),
+    };
+    has_link && port.config.slot() == known.slot() && Some(port.config.domain()) == domain
+}
+
+/// Interfaces with our names that nobody knows.
+fn deleted(model: &Model, actual: &Actual) -> Vec<Step> {
+    let is_known = |link: &&Link| {
+        let port = PortId::from(link.index);
+        let is_lost = model.lost.iter().any(|lost| lost.port == port);
+        let is_host_side = |known: PortRef<'_>| matches!(known, PortRef::Endpoint { attachment, .. } if attachment.host_ifname.as_str() == link.name);
+        is_lost || model.port_by_id(port).is_some_and(is_host_side)
+    };
+    let delete = |link: &Link| Step::DeleteLink { port: link.index.into(), name: link.name.clone() };
+    actual.host_sides.iter().filter(|link| !is_known(link)).map(delete).collect()
+}
+
+fn has_host_side(actual: &Actual, port: PortId, name: &str) -> bool {
+    has_link(&actual.host_sides, port, name)
+}
+
+fn has_link(links: &[Link], port: PortId, name: &str) -> bool {
+    links.iter().any(|link| PortId::from(link.index) == port && link.name == name)
+}
+
+#[cfg(test)]
+mod tests;
