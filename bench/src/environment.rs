@@ -1,7 +1,8 @@
 //! What a figure depends on besides what was measured.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
+use anyhow::Result;
 use serde::Serialize;
 use switch_userspace::netns::{IfName, Netlink, Offload};
 
@@ -20,44 +21,38 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Reads it; what the kernel does not tell is left empty.
+    /// Reads it; what the kernel does not tell is left empty. The offloads are those of the container that `lane` ends in:
+    /// all others have the same, since nobody sets any.
     #[must_use]
-    pub(crate) fn read() -> Self {
+    pub(crate) fn of(lane: &Lane) -> Self {
         let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         Self {
             kernel: line("/proc/sys/kernel/osrelease"),
             cpu: cpu_model(&line("/proc/cpuinfo")),
             cpus: std::thread::available_parallelism().map_or(0, usize::from),
             cpu_flaws: cpu_flaws(Path::new("/sys/devices/system/cpu/vulnerabilities")),
-            offloads: Vec::new(),
+            offloads: offloads(lane).unwrap_or_default(),
             frame_bytes: FRAME_BYTES,
             load_before: line("/proc/loadavg"),
         }
     }
+}
 
-    /// Adds the offloads that the containers of `lane` have; those of the other lanes are the same, since nobody sets any.
-    #[must_use]
-    pub(crate) fn with_offloads_of(mut self, lane: &Lane) -> Self {
-        let container = lane.receiver();
-        if let (Ok(netlink), Ok(name)) =
-            (Netlink::open_in(container.netns()), IfName::new(container.interface()))
-        {
-            let on = |offload: &Offload| netlink.offload(&name, *offload).unwrap_or(false);
-            self.offloads = Offload::ALL.into_iter().filter(on).map(|offload| offload.to_string()).collect();
-        }
-        self
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "kernel {}, {} CPUs, {}", self.kernel, self.cpus, self.cpu)?;
+        writeln!(f, "CPU flaws: {}", self.cpu_flaws.join("; "))?;
+        writeln!(f, "offloads of every container's interface: {}", self.offloads.join(" "))?;
+        writeln!(f, "frames of {} bytes; load before: {}", self.frame_bytes, self.load_before)
     }
+}
 
-    /// One fact a line.
-    #[must_use]
-    pub(crate) fn lines(&self) -> Vec<String> {
-        vec![
-            format!("kernel {}, {} CPUs, {}", self.kernel, self.cpus, self.cpu),
-            format!("CPU flaws: {}", self.cpu_flaws.join("; ")),
-            format!("offloads of every container's interface: {}", self.offloads.join(" ")),
-            format!("load before: {}", self.load_before),
-        ]
-    }
+fn offloads(lane: &Lane) -> Result<Vec<String>> {
+    let container = lane.receiver();
+    let netlink = Netlink::open_in(container.netns())?;
+    let name = IfName::new(container.interface())?;
+    let on = |offload: &Offload| netlink.offload(&name, *offload).unwrap_or(false);
+    Ok(Offload::ALL.into_iter().filter(on).map(|offload| offload.to_string()).collect())
 }
 
 fn cpu_model(cpuinfo: &str) -> String {

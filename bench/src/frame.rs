@@ -12,6 +12,13 @@ const UDP: u8 = 17;
 /// The discard service.
 const L4_PORT: u16 = 9;
 
+/// The destination number `number` of a source that walks through many (`SPREAD` in `switch-ebpf/src/bin/probe.rs`).
+#[must_use]
+pub(crate) fn numbered(number: u32) -> MacAddr {
+    let [a, b, c, d] = number.to_be_bytes();
+    MacAddr::new([2, 1, a, b, c, d])
+}
+
 /// A valid frame; its UDP checksum is 0, which is "none".
 #[must_use]
 pub(crate) fn udp(src: MacAddr, dst: MacAddr, src_ip: [u8; 4], dst_ip: [u8; 4]) -> Vec<u8> {

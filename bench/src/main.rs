@@ -7,6 +7,7 @@ mod disturbance;
 mod environment;
 mod forward;
 mod frame;
+mod iperf;
 mod measure;
 mod probe;
 mod report;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cpus::Cpus,
     probe::{Burst, Entry, Probe},
-    rounds::{self, Plan, Rounds, Taken},
+    rounds::{self, Plan, Rounds},
 };
 
 /// Frames that warm up caches, FDB and page pools.
@@ -33,10 +33,10 @@ pub(crate) struct Rate {
 
 impl Rate {
     #[expect(clippy::cast_precision_loss, reason = "a burst has far less than 2^52 frames")]
-    fn of(burst: &Burst) -> Self {
+    fn of(burst: Burst, elapsed: Duration) -> Self {
         let delivered = burst.delivered as f64;
         Self {
-            ns_per_frame: burst.elapsed.as_secs_f64() * 1e9 / delivered,
+            ns_per_frame: elapsed.as_secs_f64() * 1e9 / delivered,
             loss: (1.0 - delivered / burst.sent as f64).max(0.0),
         }
     }
@@ -68,7 +68,7 @@ pub(crate) fn rates(
         };
         let burst = probe.put(entry, *count, cpus.source).with_context(|| format!("path {name}"))?;
         drain(probe)?;
-        Ok(Taken { value: Rate::of(&burst), spoiled: burst.disturbance.spoils(burst.elapsed) })
+        Ok(burst.taken().map(|value| Rate::of(value, burst.elapsed)))
     })
 }
 
@@ -78,8 +78,8 @@ fn frames_in(probe: &mut Probe, entry: &Entry<'_>, seconds: f64, cpus: Cpus) -> 
     drain(probe)?;
     let trial = probe.put(entry, TRIAL, cpus.source)?;
     drain(probe)?;
-    if trial.delivered == 0 {
-        bail!("none of {} frames arrived", trial.sent);
+    if trial.value.delivered == 0 {
+        bail!("none of {} frames arrived", trial.value.sent);
     }
     let count = f64::from(TRIAL) * seconds / trial.elapsed.as_secs_f64();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]

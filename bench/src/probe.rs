@@ -1,6 +1,6 @@
 //! The measuring programs: a source that puts frames on an interface, and a sink that counts and drops what arrives.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::{
@@ -10,8 +10,10 @@ use aya::{
 };
 use switch_userspace::netns::{IfIndex, Netns};
 
-use crate::disturbance::{Disturbance, Watch};
-use crate::{cpus, topology::Container};
+use crate::{
+    disturbance::{self, Watched},
+    topology::Container,
+};
 
 /// The programs as the build made them; empty where it made none.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-bpf.o"));
@@ -52,10 +54,6 @@ pub(crate) struct Burst {
     pub(crate) sent: u64,
     /// Frames that the sink took until the last one was put.
     pub(crate) delivered: u64,
-    /// Time from the first frame to the last.
-    pub(crate) elapsed: Duration,
-    /// What others took of it.
-    pub(crate) disturbance: Disturbance,
 }
 
 impl Probe {
@@ -99,12 +97,12 @@ impl Probe {
     ///
     /// # Errors
     /// The kernel refuses the run.
-    pub(crate) fn put(&mut self, entry: &Entry<'_>, count: u32, cpu: usize) -> Result<Burst> {
+    pub(crate) fn put(&mut self, entry: &Entry<'_>, count: u32, cpu: usize) -> Result<Watched<Burst>> {
         self.spread.set(0, entry.destinations, 0).context("cannot set the destinations")?;
         let context = xdp_context(entry)?;
         let probe = &*self;
-        entry.netns.run(|| {
-            cpus::take(cpu)?;
+        let source: &Xdp = probe.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
+        disturbance::watch(entry.netns, cpu, || {
             let options = TestRunOptions {
                 data_in: Some(entry.frame),
                 ctx_in: Some(&context),
@@ -112,14 +110,9 @@ impl Probe {
                 attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
                 ..TestRunOptions::default()
             };
-            let source: &Xdp = probe.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
             let before = probe.taken()?;
-            let watch = Watch::start(cpu)?;
-            let start = Instant::now();
             source.test_run(options).context("cannot put frames")?;
-            let elapsed = start.elapsed();
-            let delivered = probe.taken()? - before;
-            Ok(Burst { sent: u64::from(count), delivered, elapsed, disturbance: watch.stop()? })
+            Ok(Burst { sent: u64::from(count), delivered: probe.taken()? - before })
         })
     }
 
@@ -130,6 +123,16 @@ impl Probe {
     pub(crate) fn taken(&self) -> Result<u64> {
         let per_cpu = self.taken.get(&0, 0).context("cannot read what the sink took")?;
         Ok(per_cpu.iter().map(|[frames, _]| frames).sum())
+    }
+
+    /// Time of one run of the sink alone, which does next to nothing: what the kernel's own loop costs.
+    ///
+    /// # Errors
+    /// The kernel refuses the run.
+    pub(crate) fn idle_run(&self, frame: &[u8], repeat: u32) -> Result<Duration> {
+        let sink: &SchedClassifier = self.programs.program(SINK).with_context(missing(SINK))?.try_into()?;
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::default() };
+        Ok(sink.test_run(options).context("cannot run the sink alone")?.duration)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tables for people, JSON for programs, and the bounds that figures are held against.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
@@ -27,6 +27,8 @@ pub(crate) struct Target {
 pub(crate) enum Bound {
     /// Not more.
     AtMost(f64),
+    /// Not less.
+    AtLeast(f64),
 }
 
 impl Target {
@@ -35,6 +37,7 @@ impl Target {
     pub(crate) fn check(what: &'static str, measured: Estimate, bound: Bound) -> Self {
         let met = match bound {
             Bound::AtMost(limit) => measured.median <= limit,
+            Bound::AtLeast(limit) => measured.median >= limit,
         };
         Self { what, measured, bound, met }
     }
@@ -44,6 +47,7 @@ impl Target {
     pub(crate) fn line(&self) -> String {
         let bound = match self.bound {
             Bound::AtMost(limit) => format!("at most {limit}"),
+            Bound::AtLeast(limit) => format!("at least {limit}"),
         };
         let met = if self.met { "met" } else { "NOT MET" };
         format!("{}: {} ({bound}: {met})", self.what, ratio(self.measured))
@@ -76,6 +80,25 @@ pub(crate) fn nanos(estimate: Estimate) -> String {
     format!("{:.0} [{:.0}, {:.0}]", estimate.median, estimate.low, estimate.high)
 }
 
+/// How a measurement went, in a line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Effort {
+    /// Rounds that the figures are from.
+    pub(crate) rounds: usize,
+    /// Disturbed rounds that were left out.
+    pub(crate) rounds_dropped: usize,
+}
+
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "medians of {} rounds with 95 % intervals; {} disturbed rounds dropped",
+            self.rounds, self.rounds_dropped
+        )
+    }
+}
+
 /// Writes a report for programs.
 ///
 /// # Errors
@@ -93,6 +116,7 @@ mod tests {
     fn a_median_on_its_bound_is_met() {
         let measured = Estimate { median: 0.35, low: 0.3, high: 0.4 };
         assert!(Target::check("x", measured, Bound::AtMost(0.35)).met);
+        assert!(Target::check("x", measured, Bound::AtLeast(0.35)).met);
         assert!(!Target::check("x", measured, Bound::AtMost(0.34)).met);
     }
 

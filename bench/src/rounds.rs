@@ -7,6 +7,8 @@ use std::sync::{
 
 use anyhow::{Result, bail};
 
+use crate::report::Effort;
+
 /// How many rounds, and how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -28,6 +30,13 @@ pub(crate) struct Taken<T> {
     pub(crate) spoiled: bool,
 }
 
+impl<T> Taken<T> {
+    /// The same measurement in another form.
+    pub(crate) fn map<U>(self, form: impl FnOnce(T) -> U) -> Taken<U> {
+        Taken { value: form(self.value), spoiled: self.spoiled }
+    }
+}
+
 /// What was measured: `rounds[round][lane]`.
 #[derive(Debug)]
 pub(crate) struct Rounds<T> {
@@ -38,6 +47,11 @@ pub(crate) struct Rounds<T> {
 }
 
 impl<T> Rounds<T> {
+    /// How it went.
+    pub(crate) fn effort(&self) -> Effort {
+        Effort { rounds: self.kept.len(), rounds_dropped: self.dropped }
+    }
+
     /// One value a round.
     pub(crate) fn each(&self, value: impl Fn(&[T]) -> f64) -> Vec<f64> {
         self.kept.iter().map(|round| value(round)).collect()

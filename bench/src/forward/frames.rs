@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use crate::{
     cpus::Cpus,
-    environment::Environment,
     measure::{self, Rate},
     probe::Probe,
-    report::{self, Bound, Target},
+    report::{self, Bound, Effort, Target},
     rounds::{Plan, Rounds},
     stats::{Estimate, median},
     topology::{Lane, Netfilter, Wye},
@@ -26,8 +25,7 @@ const BRIDGE_RULES: &str = "bridge-nf-rules";
 /// What was found.
 #[derive(Serialize)]
 pub(crate) struct Report {
-    rounds: usize,
-    rounds_dropped: usize,
+    effort: Effort,
     paths: Vec<Path>,
     targets: Vec<Target>,
 }
@@ -49,12 +47,7 @@ struct Path {
 ///
 /// # Errors
 /// Something cannot be made or measured.
-pub(crate) fn run(
-    plan: &Plan,
-    cpus: Cpus,
-    rules: Option<u32>,
-    environment: Environment,
-) -> Result<(Report, Environment)> {
+pub(crate) fn run(plan: &Plan, cpus: Cpus, rules: Option<u32>) -> Result<Report> {
     let mut probe = Probe::load()?;
     let lanes = lanes(rules)?;
     for lane in &lanes {
@@ -62,9 +55,8 @@ pub(crate) fn run(
     }
     let entries: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.entry())).collect();
     let rounds = measure::rates(&mut probe, &entries, plan, cpus)?;
-    let environment = lanes.first().map_or_else(Environment::read, |lane| environment.with_offloads_of(lane));
     let names: Vec<_> = lanes.iter().map(|lane| lane.name.as_str()).collect();
-    Ok((Report::of(&rounds, &names)?, environment))
+    Report::of(&rounds, &names)
 }
 
 fn lanes(rules: Option<u32>) -> Result<Vec<Lane>> {
@@ -109,7 +101,7 @@ impl Report {
             ebpf,
             Bound::AtMost(0.35),
         )];
-        Ok(Self { rounds: rounds.kept.len(), rounds_dropped: rounds.dropped, paths, targets })
+        Ok(Self { effort: rounds.effort(), paths, targets })
     }
 }
 
@@ -131,11 +123,7 @@ impl fmt::Display for Report {
             })
             .collect();
         writeln!(f, "{}", report::table(&header, &rows))?;
-        writeln!(
-            f,
-            "medians of {} rounds with 95 % intervals; {} disturbed rounds dropped",
-            self.rounds, self.rounds_dropped
-        )?;
+        writeln!(f, "{}", self.effort)?;
         for target in &self.targets {
             writeln!(f, "{}", target.line())?;
         }

@@ -1,8 +1,12 @@
 //! `forward`: what a switch adds to a frame between two containers.
 
+mod fdb;
 mod frames;
+mod program;
+mod tcp;
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -10,11 +14,23 @@ use std::{
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::{cpus::Cpus, environment::Environment, report, rounds::Plan};
+use crate::{cpus::Cpus, environment::Environment, report, rounds::Plan, topology::Lane};
 
-/// Measure forwarding: frames of 64 bytes from one container to another.
+/// Measure forwarding from one container to another: what every path adds to a frame, unless something else is named.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// What a full FDB adds.
+    #[arg(long)]
+    fdb: bool,
+    /// Throughput of one TCP stream by iperf3.
+    #[arg(long)]
+    tcp: bool,
+    /// Time of the port program alone.
+    #[arg(long)]
+    program: bool,
+    /// All of these.
+    #[arg(long)]
+    all: bool,
     /// Undisturbed rounds.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
@@ -36,11 +52,18 @@ pub(crate) struct Args {
 const QUICK_ROUNDS: usize = 2;
 const QUICK_SECONDS: f64 = 0.05;
 
-/// All of it, for programs.
+/// All of it, for programs; what was not asked for is left out.
 #[derive(Serialize)]
 struct Report {
     environment: Environment,
-    frames: frames::Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frames: Option<frames::Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fdb: Option<fdb::Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<tcp::Report>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<program::Report>,
 }
 
 /// Measures and reports.
@@ -50,14 +73,30 @@ struct Report {
 pub(crate) fn run(args: &Args, stop: Arc<AtomicBool>) -> Result<()> {
     let plan = args.plan(stop);
     let cpus = Cpus::choose()?;
-    let environment = Environment::read();
-    let (frames, environment) = frames::run(&plan, cpus, args.rules, environment)?;
-    for line in environment.lines() {
-        println!("{line}");
+    let environment = Environment::of(&Lane::direct("direct")?);
+    print!("{environment}");
+    if args.quick {
+        println!("a quick run: it shows that everything works; its figures say nothing");
     }
-    print!("{frames}");
-    let report = Report { environment, frames };
+    let named = args.fdb || args.tcp || args.program;
+    let report = Report {
+        environment,
+        frames: told(args.all || !named, || frames::run(&plan, cpus, args.rules))?,
+        fdb: told(args.all || args.fdb, || fdb::run(&plan, cpus))?,
+        tcp: told(args.all || args.tcp, || tcp::run(&plan))?,
+        program: told(args.all || args.program, || program::run(&plan, cpus))?,
+    };
     args.json.as_deref().map_or(Ok(()), |path| report::write_json(path, &report))
+}
+
+/// Measures what is wanted and prints it at once.
+fn told<T: fmt::Display>(wanted: bool, measure: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+    if !wanted {
+        return Ok(None);
+    }
+    let report = measure()?;
+    print!("\n{report}");
+    Ok(Some(report))
 }
 
 impl Args {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use switch_common::abi::addr::MacAddr;
 use switch_userspace::netns::Netns;
 
 use super::Container;
@@ -41,6 +42,16 @@ pub(super) fn connect(host: &Netns, containers: &[&Container], netfilter: Netfil
         }
         set_netfilter(netfilter)
     })
+}
+
+/// Enters MACs as learned behind the container's port.
+///
+/// # Errors
+/// `bridge` is missing or fails.
+pub(super) fn learn(host: &Netns, macs: impl Iterator<Item = MacAddr>, behind: &Container) -> Result<()> {
+    let port = behind.port_name()?;
+    let commands: String = macs.map(|mac| format!("fdb replace {mac} dev {port} master dynamic\n")).collect();
+    host.run(|| run("bridge", &["-batch", "-"], &commands))
 }
 
 fn set_netfilter(netfilter: Netfilter) -> Result<()> {

@@ -5,22 +5,25 @@ mod bridge;
 mod container;
 mod wye;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use switch_userspace::netns::{IfIndex, LinkSettings, Netlink, Netns};
 
 pub(crate) use self::{bridge::Netfilter, container::Container, wye::Wye};
 use crate::{frame, probe::Entry};
 
+/// Containers of a lane: each has an FDB entry of its own.
+const CONTAINERS: u32 = 2;
+
 /// A way from one container to another.
 pub(crate) struct Lane {
     /// What it is called in reports.
     pub(crate) name: String,
-    // Held: its veth pair goes with it.
-    _sender: Container,
+    sender: Container,
     receiver: Container,
     entry: IfIndex,
     medium: Medium,
     frame: Vec<u8>,
+    destinations: u32,
 }
 
 enum Medium {
@@ -81,7 +84,50 @@ impl Lane {
             Medium::Bridge(host) => host,
             Medium::Wye(wye) => wye.port_netns(),
         };
-        Entry { netns, interface: self.entry, frame: &self.frame, destinations: 1 }
+        Entry { netns, interface: self.entry, frame: &self.frame, destinations: self.destinations }
+    }
+
+    /// Fills the switch's FDB up to `entries`, those of the two containers included, with MACs behind the receiver.
+    ///
+    /// # Errors
+    /// The FDB has no room.
+    pub(crate) fn fill(mut self, entries: u32) -> Result<Self> {
+        let macs = (0..entries - CONTAINERS).map(frame::numbered);
+        match &mut self.medium {
+            Medium::Cable => {}
+            Medium::Bridge(host) => bridge::learn(host, macs, &self.receiver)?,
+            Medium::Wye(wye) => {
+                let port = self.receiver.port_name()?;
+                let out = Netlink::open_in(wye.port_netns())?.link_by_name(port.as_str())?.index;
+                wye.learn(macs, out)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Lets frames go, in turn, to as many MACs as [`Lane::fill`] made for `entries`.
+    #[must_use]
+    pub(crate) fn spread(mut self, entries: u32) -> Self {
+        self.destinations = entries - CONTAINERS;
+        self.frame = frame::udp(self.sender.mac(), frame::numbered(0), self.sender.ip(), self.receiver.ip());
+        self
+    }
+
+    /// wye, where that is what connects the containers.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(crate) fn as_wye(&self) -> Result<&Wye> {
+        match &self.medium {
+            Medium::Wye(wye) => Ok(wye),
+            Medium::Cable | Medium::Bridge(_) => bail!("path {} is not wye", self.name),
+        }
+    }
+
+    /// The container that frames come from.
+    #[must_use]
+    pub(crate) fn sender(&self) -> &Container {
+        &self.sender
     }
 
     /// The container that frames go to.
@@ -92,7 +138,7 @@ impl Lane {
 
     fn new(name: &str, sender: Container, receiver: Container, entry: IfIndex, medium: Medium) -> Self {
         let frame = frame::udp(sender.mac(), receiver.mac(), sender.ip(), receiver.ip());
-        Self { name: name.to_owned(), _sender: sender, receiver, entry, medium, frame }
+        Self { name: name.to_owned(), sender, receiver, entry, medium, frame, destinations: 1 }
     }
 }
 

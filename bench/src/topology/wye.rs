@@ -1,12 +1,12 @@
 //! wye without its control plane: a datapath in a namespace that plays the host.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use switch_common::{
     abi::{
-        addr::{DomainId, Slot},
+        addr::{DomainId, MacAddr, Slot},
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
@@ -28,6 +28,7 @@ const MTU: u32 = 1500;
 pub(crate) struct Wye {
     host: Netns,
     datapath: Option<Box<dyn Datapath>>,
+    programs: Option<PathBuf>,
 }
 
 impl Wye {
@@ -39,10 +40,11 @@ impl Wye {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let host = new_host()?;
         let instance = format!("bench-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut wye = Self { host, datapath: None };
+        let mut wye = Self { host, datapath: None, programs: None };
         let datapath = wye.host.run(|| {
             KernelDatapath::open(&instance, Path::new(BPFFS)).context("cannot open the eBPF datapath")
         })?;
+        wye.programs = Some(datapath.programs_dir());
         wye.start(Box::new(datapath))?;
         Ok(wye)
     }
@@ -65,6 +67,29 @@ impl Wye {
         host.run(|| datapath.attach_port(interface.into(), config)).context("cannot attach a port")?;
         let entry = FdbEntry::new(interface.into(), FdbKind::Endpoint, Nanos(0));
         datapath.put_fdb(FdbKey::new(DOMAIN, container.mac()), entry).context("cannot make the MAC known")
+    }
+
+    /// Enters MACs as learned behind the port `interface`.
+    ///
+    /// # Errors
+    /// The FDB has no room.
+    pub(super) fn learn(&mut self, macs: impl Iterator<Item = MacAddr>, interface: IfIndex) -> Result<()> {
+        let (_, datapath) = self.opened()?;
+        // They are to stay for as long as the measurement takes.
+        datapath.set_domain(DOMAIN, Nanos(0)).context("cannot turn ageing off")?;
+        for mac in macs {
+            let entry = FdbEntry::new(interface.into(), FdbKind::Learned, Nanos(0));
+            datapath.put_fdb(FdbKey::new(DOMAIN, mac), entry).context("cannot fill the FDB")?;
+        }
+        Ok(())
+    }
+
+    /// Where the programs are pinned.
+    ///
+    /// # Errors
+    /// A userspace switch has none.
+    pub(crate) fn programs_dir(&self) -> Result<&Path> {
+        self.programs.as_deref().context("this datapath has no programs")
     }
 
     fn start(&mut self, mut datapath: Box<dyn Datapath>) -> Result<()> {
