@@ -27,7 +27,7 @@ pub(crate) struct KernelTables;
 impl Tables for KernelTables {
     #[inline(always)]
     fn port(&self, port: PortId) -> Option<PortConfig> {
-        maps::PORTS.get(port.0).copied()
+        maps::PORTS.get(port.0).copied().filter(|port| port.domain() != DomainId::NONE)
     }
 
     #[inline(always)]

@@ -256,7 +256,11 @@ impl Datapath for KernelDatapath {
             }
             map_error("insert", names::MAP_FDB)(error)
         })?;
-        self.fixed_fdb_entries += u64::from(!entry.is_learned());
+        if !entry.is_learned() {
+            self.fixed_fdb_entries += 1;
+        } else if let Some(port) = self.maps.port(entry.port())? {
+            self.maps.accounts().claim_learned(port.slot(), 0);
+        }
         before.map_or(Ok(()), |before| self.account_for_removed(before))
     }
 

@@ -1,0 +1,6 @@
+//! Frames, namespaces, switches under test, and the census of what they leave behind.
+
+pub mod netns;
+pub mod packet;
+pub mod scenario;
+pub mod sys;

@@ -1,0 +1,165 @@
+//! Frames by chance: valid ones of every encapsulation, damaged ones, and noise. The same seed gives the same frames.
+
+use fastrand::Rng;
+use switch_common::{
+    abi::addr::MacAddr,
+    wire::{
+        eth, icmp, ipv6, sctp, tcp, udp,
+        vlan::{TPID_8021AD, TPID_8021Q},
+    },
+};
+
+use super::build;
+
+/// Longest payload that is generated, headers aside.
+const PAYLOAD_MAX: usize = 2_000;
+const MORE_FRAGMENTS: u16 = 0x2000;
+
+/// A frame of at least an Ethernet header: three in four are well-formed.
+#[must_use]
+pub fn frame(rng: &mut Rng, dst: MacAddr, src: MacAddr) -> Vec<u8> {
+    let mut frame = well_formed(rng, dst, src);
+    if rng.u8(..4) == 0 {
+        damage(rng, &mut frame);
+    }
+    frame
+}
+
+/// A frame with nothing wrong in it.
+#[must_use]
+pub fn well_formed(rng: &mut Rng, dst: MacAddr, src: MacAddr) -> Vec<u8> {
+    let (ethertype, payload) = network(rng);
+    encapsulate(rng, dst, src, ethertype, &payload)
+}
+
+/// Random bytes behind two MACs.
+#[must_use]
+pub fn noise(rng: &mut Rng, dst: MacAddr, src: MacAddr, len: usize) -> Vec<u8> {
+    let mut rest = vec![0; len.saturating_sub(12)];
+    rng.fill(&mut rest);
+    [&dst.bytes()[..], &src.bytes(), &rest].concat()
+}
+
+fn encapsulate(rng: &mut Rng, dst: MacAddr, src: MacAddr, ethertype: u16, payload: &[u8]) -> Vec<u8> {
+    let small = payload.len() < 1_400;
+    match rng.u8(..10) {
+        0..=4 => build::eth(dst, src, ethertype, payload),
+        5..=7 => {
+            let count = rng.usize(1..=3);
+            let (outermost, stack) = tags(rng, count, ethertype, payload);
+            build::eth(dst, src, outermost, &stack)
+        }
+        8 if small => {
+            let oui = if rng.bool() { [0; 3] } else { [0, 0, 0xf8] };
+            build::eth_802_3(dst, src, &build::snap(oui, ethertype, payload))
+        }
+        9 if small => {
+            let llc = build::snap([0; 3], ethertype, payload);
+            let length = u16::try_from(llc.len()).expect("a small payload");
+            let (outermost, stack) = tags(rng, 1, length, &llc);
+            build::eth(dst, src, outermost, &stack)
+        }
+        _ => build::eth(dst, src, ethertype, payload),
+    }
+}
+
+fn tags(rng: &mut Rng, count: usize, ethertype: u16, payload: &[u8]) -> (u16, Vec<u8>) {
+    (0..count).fold((ethertype, payload.to_vec()), |(inner, payload), _| {
+        let tpid = if rng.bool() { TPID_8021Q } else { TPID_8021AD };
+        (tpid, build::tag(rng.u16(..), inner, &payload))
+    })
+}
+
+fn network(rng: &mut Rng) -> (u16, Vec<u8>) {
+    match rng.u8(..8) {
+        0 => {
+            let sender = (MacAddr::new([2, 0, 0, 0, 0, rng.u8(..)]), [10, 0, 0, rng.u8(..)]);
+            let target = (MacAddr::ZERO, [10, 0, 0, rng.u8(..)]);
+            (eth::TYPE_ARP, build::arp(rng.u16(1..3), sender, target))
+        }
+        1 => (rng.u16(eth::MIN_TYPE..), payload(rng)),
+        2..=4 => (eth::TYPE_IPV4, ipv4_packet(rng)),
+        _ => (eth::TYPE_IPV6, ipv6_packet(rng)),
+    }
+}
+
+fn ipv4_packet(rng: &mut Rng) -> Vec<u8> {
+    let options = vec![1; 4 * if rng.bool() { 0 } else { rng.usize(..=10) }];
+    match rng.u8(..8) {
+        0 => build::ipv4_with(udp::PROTO, &options, MORE_FRAGMENTS, &segment(rng, udp::PROTO)),
+        1 => build::ipv4_with(udp::PROTO, &options, rng.u16(1..0x2000), &payload(rng)),
+        _ => {
+            let protocol = protocol(rng, icmp::PROTO_V4);
+            build::ipv4_with(protocol, &options, 0, &segment(rng, protocol))
+        }
+    }
+}
+
+fn ipv6_packet(rng: &mut Rng) -> Vec<u8> {
+    let protocol = protocol(rng, icmp::PROTO_V6);
+    let headers = if rng.bool() { 0 } else { rng.usize(..=6) };
+    let innermost = (protocol, segment(rng, protocol));
+    let (next, payload) = (0..headers).fold(innermost, |(next, payload), _| match rng.u8(..6) {
+        0 => (ipv6::NEXT_HOP_BY_HOP, build::extension(next, rng.u8(..3), &payload)),
+        1 => (ipv6::NEXT_ROUTING, build::extension(next, rng.u8(..3), &payload)),
+        2 => (ipv6::NEXT_AUTH, build::auth(next, rng.u8(..6), &payload)),
+        3 => (ipv6::NEXT_FRAGMENT, build::fragment(next, 8 * rng.u16(..2), rng.bool(), &payload)),
+        // Long enough for two of them to reach behind what the fast path can look at.
+        4 => (ipv6::NEXT_DEST_OPTIONS, build::extension(next, rng.u8(60..70), &payload)),
+        _ => (ipv6::NEXT_DEST_OPTIONS, build::extension(next, 0, &payload)),
+    });
+    build::ipv6(next, &payload)
+}
+
+fn protocol(rng: &mut Rng, icmp: u8) -> u8 {
+    match rng.u8(..6) {
+        0..=1 => tcp::PROTO,
+        2 => udp::PROTO,
+        3 => sctp::PROTO,
+        4 => icmp,
+        _ => rng.u8(..),
+    }
+}
+
+fn segment(rng: &mut Rng, protocol: u8) -> Vec<u8> {
+    let (src_port, dst_port) = (rng.u16(..), rng.u16(..));
+    let payload = payload(rng);
+    match protocol {
+        tcp::PROTO => {
+            let options = vec![1; 4 * if rng.bool() { 0 } else { rng.usize(..=10) }];
+            build::tcp((src_port, dst_port), rng.u8(..), &options, &payload)
+        }
+        udp::PROTO => build::udp(src_port, dst_port, &payload),
+        sctp::PROTO => build::sctp(src_port, dst_port, &payload),
+        icmp::PROTO_V4 | icmp::PROTO_V6 => build::icmp(rng.u8(..), rng.u8(..), &payload),
+        _ => payload,
+    }
+}
+
+/// Mostly short, now and then around the usual MTU, sometimes anything.
+fn payload(rng: &mut Rng) -> Vec<u8> {
+    let len = match rng.u8(..8) {
+        0 => rng.usize(1_400..1_500),
+        1 => rng.usize(..PAYLOAD_MAX),
+        _ => rng.usize(..64),
+    };
+    let mut payload = vec![0; len];
+    rng.fill(&mut payload);
+    payload
+}
+
+/// Cuts, pads or changes a frame behind its MACs.
+fn damage(rng: &mut Rng, frame: &mut Vec<u8>) {
+    let len = eth::LEN as usize;
+    match rng.u8(..4) {
+        0 => frame.truncate(rng.usize(len..=frame.len())),
+        1 => frame.truncate(rng.usize(len..=frame.len().min(len + 80))),
+        2 => frame.extend(std::iter::repeat_with(|| rng.u8(..)).take(64)),
+        _ => {
+            let reach = frame.len().min(len + 80);
+            for _ in 0..rng.usize(1..4) {
+                frame[rng.usize(12..reach)] = rng.u8(..);
+            }
+        }
+    }
+}

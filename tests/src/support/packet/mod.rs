@@ -1,0 +1,4 @@
+//! Making frames: by hand ([`build`]) and by chance ([`generate`]).
+
+pub mod build;
+pub mod generate;

@@ -1,0 +1,283 @@
+//! A scenario: ports and FDB of a switch, then a few frames. Generated from a seed, or read from a fixture.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+use switch_common::{
+    abi::{
+        addr::{DomainId, MacAddr, Slot},
+        fdb::FdbKind,
+        port::{PortConfig, PortFlags},
+    },
+    units::Nanos,
+    wire::{eth, ipv4, ipv6},
+};
+
+use super::packet::generate;
+
+/// Ports of the switch. An index equal to this one stands for an interface that is no port.
+pub const PORTS: usize = 6;
+/// Its domains are 1 to this.
+pub const DOMAINS: u16 = 2;
+/// Ageing time of its domains.
+pub const AGEING: Nanos = Nanos::from_secs(20);
+/// Longest frame.
+const FRAME_MAX: usize = 3_500;
+/// Ages of learned entries, far from the ageing time and from the refresh interval.
+const AGES_SECS: [u32; 5] = [0, 5, 12, 28, 60];
+
+/// What is set up and what is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// The ports that differ from a new one, by index below [`PORTS`].
+    pub ports: BTreeMap<usize, PortSpec>,
+    /// FDB entries from before the first frame.
+    pub entries: Vec<EntrySpec>,
+    /// Frames, one after the other.
+    pub frames: Vec<FrameSpec>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PortSpec {
+    /// Its domain.
+    pub domain: u16,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Most MACs that may be learned at it; 0 is any number.
+    pub max_macs: u32,
+    /// The switches that are on.
+    pub flags: BTreeSet<Flag>,
+}
+
+/// One of a port's switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are those of `PortFlags`")]
+pub enum Flag {
+    Ready,
+    Learning,
+    Flood,
+    BcastFlood,
+    McastFlood,
+    Isolated,
+    Hairpin,
+    Uplink,
+}
+
+/// An FDB entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntrySpec {
+    /// Its domain.
+    pub domain: u16,
+    /// Its address.
+    #[serde(with = "mac_text")]
+    pub mac: MacAddr,
+    /// Index of the port it points to.
+    pub port: usize,
+    /// How it came to be.
+    pub kind: EntryKind,
+}
+
+/// How an entry came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are those of `FdbKind`")]
+pub enum EntryKind {
+    Learned { age_secs: u32 },
+    Static,
+    Sticky,
+    Endpoint,
+}
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrameSpec {
+    /// Index of the port that it comes in on.
+    pub port: usize,
+    /// Payload bytes of each segment where it is a super-frame; 0 where it is none.
+    pub segment_size: u32,
+    /// Its bytes.
+    #[serde(with = "hex")]
+    pub bytes: Vec<u8>,
+}
+
+impl Flag {
+    const ALL: [(Self, PortFlags, u8); 8] = [
+        (Self::Ready, PortFlags::READY, 95),
+        (Self::Learning, PortFlags::LEARNING, 85),
+        (Self::Flood, PortFlags::FLOOD, 85),
+        (Self::BcastFlood, PortFlags::BCAST_FLOOD, 85),
+        (Self::McastFlood, PortFlags::MCAST_FLOOD, 85),
+        (Self::Isolated, PortFlags::ISOLATED, 20),
+        (Self::Hairpin, PortFlags::HAIRPIN, 10),
+        (Self::Uplink, PortFlags::UPLINK, 10),
+    ];
+}
+
+impl PortSpec {
+    /// As a new port is.
+    fn plain() -> Self {
+        let flags = Flag::ALL
+            .into_iter()
+            .filter(|(_, bit, _)| PortFlags::DEFAULT.has(*bit) || *bit == PortFlags::READY)
+            .map(|(flag, ..)| flag)
+            .collect();
+        Self { domain: 1, mtu: 1500, max_macs: 0, flags }
+    }
+
+    fn config(&self, index: usize) -> PortConfig {
+        let flags = Flag::ALL
+            .into_iter()
+            .fold(PortFlags::NONE, |all, (flag, bit, _)| all.with(bit, self.flags.contains(&flag)));
+        PortConfig::new(DomainId(self.domain), slot(index), port_mac(index), self.mtu, self.max_macs, flags)
+    }
+}
+
+impl EntryKind {
+    /// The kind, and how long ago the MAC was seen.
+    #[must_use]
+    pub fn parts(self) -> (FdbKind, Nanos) {
+        match self {
+            Self::Learned { age_secs } => (FdbKind::Learned, Nanos::from_secs(age_secs)),
+            Self::Static => (FdbKind::Static, Nanos(0)),
+            Self::Sticky => (FdbKind::Sticky, Nanos(0)),
+            Self::Endpoint => (FdbKind::Endpoint, Nanos(0)),
+        }
+    }
+}
+
+/// The slot of the port with this index.
+#[must_use]
+pub fn slot(index: usize) -> Slot {
+    Slot(u16::try_from(index).expect("a few ports") + 1)
+}
+
+/// The own MAC of the port with this index.
+#[must_use]
+pub fn port_mac(index: usize) -> MacAddr {
+    MacAddr::new([2, 0, 0, 0, 0, u8::try_from(index).expect("a few ports")])
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    #[must_use]
+    pub fn generate(seed: u64) -> Self {
+        let rng = &mut Rng::with_seed(seed);
+        let ports = (0..PORTS).map(|index| (index, random_port(rng))).collect();
+        let entries: Vec<_> =
+            stations().into_iter().filter_map(|mac| rng.bool().then(|| random_entry(rng, mac))).collect();
+        let frames = (0..rng.usize(1..=6)).map(|_| random_frame(rng, &ports, &entries)).collect();
+        Self { ports, entries, frames }
+    }
+
+    /// The record of the port with this index.
+    #[must_use]
+    pub fn config(&self, index: usize) -> PortConfig {
+        self.ports.get(&index).unwrap_or(&PortSpec::plain()).config(index)
+    }
+
+    /// Scenarios that lack one thing that this one has.
+    #[must_use]
+    pub fn smaller(&self) -> Vec<Self> {
+        let without = |change: &dyn Fn(&mut Self)| {
+            let mut smaller = self.clone();
+            change(&mut smaller);
+            smaller
+        };
+        let frames = (0..self.frames.len()).map(|index| without(&|less| drop(less.frames.remove(index))));
+        let entries = (0..self.entries.len()).map(|index| without(&|less| drop(less.entries.remove(index))));
+        let ports = self.ports.keys().map(|index| without(&|less| drop(less.ports.remove(index))));
+        frames.chain(entries).chain(ports).collect()
+    }
+}
+
+/// Every station that may be learned or known: those of the ports and as many guests.
+fn stations() -> Vec<MacAddr> {
+    let guests = (0..PORTS).map(|guest| port_mac(0x80 + guest));
+    (0..PORTS).map(port_mac).chain(guests).collect()
+}
+
+fn random_port(rng: &mut Rng) -> PortSpec {
+    PortSpec {
+        domain: if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 },
+        mtu: *pick(rng, &[1500, 1500, 1500, 576, 1420, 9000]),
+        max_macs: *pick(rng, &[0, 0, 0, 1, 2]),
+        flags: Flag::ALL
+            .into_iter()
+            .filter_map(|(flag, _, percent)| (rng.u8(..100) < percent).then_some(flag))
+            .collect(),
+    }
+}
+
+fn random_entry(rng: &mut Rng, mac: MacAddr) -> EntrySpec {
+    let kind = match rng.u8(..6) {
+        0 => EntryKind::Static,
+        1 => EntryKind::Sticky,
+        2 => EntryKind::Endpoint,
+        _ => EntryKind::Learned { age_secs: *pick(rng, &AGES_SECS) },
+    };
+    let port = if rng.u8(..20) == 0 { PORTS } else { rng.usize(..PORTS) };
+    EntrySpec { domain: if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 }, mac, port, kind }
+}
+
+fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[EntrySpec]) -> FrameSpec {
+    let port = if rng.u8(..30) == 0 { PORTS } else { rng.usize(..PORTS) };
+    let src = match rng.u8(..20) {
+        0 => MacAddr::ZERO,
+        1 => MacAddr::new([3, 0, 0, 0, 0, rng.u8(..)]),
+        2..=7 if port < PORTS => port_mac(port),
+        _ => *pick(rng, &stations()),
+    };
+    let dst = match rng.u8(..20) {
+        0 => MacAddr::new([1, 0x80, 0xc2, 0, 0, rng.u8(..0x12)]),
+        1 => MacAddr::new([0x33, 0x33, 0, 0, 0, 1]),
+        2 => MacAddr::new([1, 0, 0x5e, 0, 0, rng.u8(..)]),
+        3..=4 => MacAddr::BROADCAST,
+        _ => *pick(rng, &stations()),
+    };
+    let mut bytes = generate::frame(rng, dst, src);
+    if rng.u8(..12) == 0 {
+        let len = rng.usize(14..300);
+        bytes = generate::noise(rng, dst, src, len);
+    }
+    while !is_runnable(&bytes) {
+        bytes = generate::frame(rng, dst, src);
+    }
+    // The kernel cannot cut a super-frame that no stack made, as it must for a copy: so only where none is made.
+    let never_flooded = entries.iter().any(|entry| {
+        let same_domain = ports.get(&port).is_some_and(|port| port.domain == entry.domain);
+        entry.mac == dst && same_domain && !matches!(entry.kind, EntryKind::Learned { .. })
+    });
+    let segment_size = if never_flooded && rng.bool() { rng.u32(1..3_000) } else { 0 };
+    FrameSpec { port, segment_size, bytes }
+}
+
+/// BPF_PROG_TEST_RUN refuses an untagged frame that ends within its fixed IP header, and one that leaves no room for the
+/// kernel's own records in a page.
+fn is_runnable(frame: &[u8]) -> bool {
+    let header = match frame[12..14] {
+        [0x08, 0x00] => ipv4::MIN_LEN,
+        [0x86, 0xdd] => ipv6::LEN,
+        _ => 0,
+    };
+    ((eth::LEN + header) as usize..=FRAME_MAX).contains(&frame.len())
+}
+
+fn pick<'a, T>(rng: &mut Rng, choices: &'a [T]) -> &'a T {
+    &choices[rng.usize(..choices.len())]
+}
+
+mod mac_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use switch_common::abi::addr::MacAddr;
+
+    pub(super) fn serialize<S: Serializer>(mac: &MacAddr, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(mac)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MacAddr, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}

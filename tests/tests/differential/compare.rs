@@ -1,0 +1,114 @@
+//! Runs a scenario in both worlds and names the first difference.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use switch_common::{
+    DropReason, Verdict,
+    abi::{
+        addr::PortId,
+        counters::PortCounters,
+        fdb::{FdbEntry, FdbKey},
+        port::PortState,
+    },
+};
+use wye_tests::support::{
+    netns,
+    scenario::Scenario,
+    sys,
+};
+
+use crate::{kernel::Kernel, reference::Reference};
+
+/// Two readings of when a MAC was seen are the same if they are this close: ages of a scenario lie further apart.
+const SAME_MOMENT_NS: u64 = 2_000_000_000;
+
+/// What became of one frame.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    /// The pipeline's verdict.
+    pub(crate) verdict: u64,
+    /// What the program returned to the kernel.
+    pub(crate) action: u32,
+    /// The frame afterwards.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Counters of one slot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SlotState {
+    /// Traffic since the scenario began.
+    pub(crate) traffic: PortCounters,
+    /// Drops since the switch was made.
+    pub(crate) drops: BTreeMap<DropReason, u64>,
+    /// Learned MACs now, and sources not learned since the switch was made.
+    pub(crate) state: PortState,
+}
+
+/// The FDB.
+pub(crate) type Fdb = BTreeMap<FdbKey, FdbEntry>;
+
+/// The kernel program and the reference, with the same ports.
+pub(crate) struct Worlds {
+    kernel: Kernel,
+    reference: Reference,
+}
+
+impl Worlds {
+    /// Does something with a new pair of worlds, on a CPU and in a namespace of its own.
+    pub(crate) fn with<T: Send>(work: impl FnOnce(&mut Self) -> T + Send) -> T {
+        let host = netns::new();
+        netns::inside(&host, || {
+            let cpu = sys::stay_on_this_cpu().expect("a CPU to stay on");
+            let kernel = Kernel::new(&host, cpu);
+            let reference = Reference::new(kernel.ports().to_vec());
+            work(&mut Self { kernel, reference })
+        })
+    }
+
+    /// Runs a scenario in both and describes where they first differ.
+    pub(crate) fn difference(&mut self, scenario: &Scenario) -> Option<String> {
+        self.kernel.set_up(scenario);
+        self.reference.set_up(scenario);
+        for (index, frame) in scenario.frames.iter().enumerate() {
+            let (reference, kernel) = (self.reference.inject(frame), self.kernel.inject(frame));
+            if reference != kernel {
+                let verdict = |outcome: &Outcome| Verdict::from_raw(outcome.verdict).and_then(Verdict::outcome);
+                let verdicts = (verdict(&reference), verdict(&kernel));
+                return Some(format!("frame {index}: {verdicts:?}\n{reference:?}\nin the kernel {kernel:?}"));
+            }
+        }
+        for place in 0..=self.kernel.ports().len() {
+            let difference = differing("slot", &self.reference.slot(place), &self.kernel.slot(place));
+            if let Some(difference) = difference {
+                return Some(format!("{place}: {difference}"));
+            }
+        }
+        fdb_difference(&self.reference.fdb(), &self.kernel.fdb())
+    }
+}
+
+/// The smallest scenario that still differs, found by leaving parts out.
+pub(crate) fn reduce(mut scenario: Scenario) -> Scenario {
+    let differs = |scenario: &Scenario| Worlds::with(|worlds| worlds.difference(scenario)).is_some();
+    while let Some(smaller) = scenario.smaller().into_iter().find(differs) {
+        scenario = smaller;
+    }
+    scenario
+}
+
+fn fdb_difference(reference: &Fdb, kernel: &Fdb) -> Option<String> {
+    let summary = |fdb: &Fdb| -> BTreeMap<FdbKey, (PortId, _)> {
+        fdb.iter().map(|(key, entry)| (*key, (entry.port(), entry.kind()))).collect()
+    };
+    if let Some(difference) = differing("FDB", &summary(reference), &summary(kernel)) {
+        return Some(difference);
+    }
+    reference.iter().zip(kernel).find_map(|((key, ours), (_, theirs))| {
+        let apart = ours.last_seen().0.abs_diff(theirs.last_seen().0);
+        (apart > SAME_MOMENT_NS).then(|| format!("{key:?} was seen {apart} ns apart"))
+    })
+}
+
+fn differing<T: Debug + PartialEq>(what: &str, reference: &T, kernel: &T) -> Option<String> {
+    (reference != kernel).then(|| format!("{what} {reference:?}\nin the kernel {kernel:?}"))
+}

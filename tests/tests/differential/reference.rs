@@ -1,0 +1,126 @@
+//! The host's build of the stages over tables in memory, and what a datapath does with their verdicts.
+
+use switch_common::{
+    DropReason, FloodKind, Verdict,
+    abi::{
+        addr::{DomainId, PortId, Slot},
+        fdb::{FdbEntry, FdbKey},
+        port::PortFlags,
+    },
+    stage::{
+        env::{Clock, Frame, Tables},
+        flood::Flood,
+        forward::exceeds_mtu,
+        parse,
+        pipeline::{self, NO_SLOT},
+    },
+    units::Nanos,
+    verdict::Outcome as Decision,
+};
+use switch_userspace::datapath::userspace::{FastPath, MemTables, MonotonicClock, SliceFrame, View};
+use wye_tests::support::scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario};
+
+use crate::compare::{Fdb, Outcome, SlotState};
+
+/// What a tcx program returns.
+const PASS: u32 = 0;
+const SHOT: u32 = 2;
+const REDIRECT: u32 = 7;
+
+/// The stages on the host.
+pub(crate) struct Reference {
+    tables: MemTables,
+    ports: Vec<PortId>,
+}
+
+impl Reference {
+    /// A switch whose ports have these interfaces; the last is no port.
+    pub(crate) fn new(ports: Vec<PortId>) -> Self {
+        let tables = MemTables::default();
+        for domain in 1..=DOMAINS {
+            tables.set_domain(DomainId(domain), AGEING);
+        }
+        Self { tables, ports }
+    }
+
+    /// Sets ports and FDB as the scenario says; counters go on.
+    pub(crate) fn set_up(&mut self, scenario: &Scenario) {
+        for (key, _) in self.tables.list_fdb() {
+            self.tables.remove_fdb(key);
+        }
+        for index in 0..PORTS {
+            self.tables.set_port(self.ports[index], scenario.config(index));
+        }
+        let now = MonotonicClock.now();
+        for entry in &scenario.entries {
+            let (kind, age) = entry.kind.parts();
+            let key = FdbKey::new(DomainId(entry.domain), entry.mac);
+            let value = FdbEntry::new(self.ports[entry.port], kind, Nanos(now.0.saturating_sub(age.0)));
+            self.tables.put_fdb(key, value).expect("room for a few entries");
+        }
+    }
+
+    /// Judges a frame and does with it what a datapath does.
+    pub(crate) fn inject(&mut self, spec: &FrameSpec) -> Outcome {
+        let frame = SliceFrame::<FastPath>::new(&spec.bytes, None, spec.segment_size);
+        let port = self.ports[spec.port];
+        let view = self.tables.view();
+        let verdict = pipeline::run(&frame, port, &view, &MonotonicClock);
+        let action = carry_out(&view, &frame, port, verdict);
+        Outcome { verdict: verdict.raw(), action, bytes: spec.bytes.clone() }
+    }
+
+    /// Counters of the port with this index; slot 0 is that of interfaces that are no ports.
+    pub(crate) fn slot(&self, place: usize) -> SlotState {
+        let slot = Slot(u16::try_from(place).expect("a few slots"));
+        let accounts = self.tables.accounts();
+        SlotState {
+            traffic: accounts.counters(slot),
+            drops: accounts.drops(slot).into_iter().collect(),
+            state: accounts.state(slot),
+        }
+    }
+
+    /// The FDB as it is now.
+    pub(crate) fn fdb(&self) -> Fdb {
+        self.tables.list_fdb().into_iter().collect()
+    }
+}
+
+fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdict) -> u32 {
+    match verdict.outcome().expect("the stages give verdicts") {
+        Decision::Forward(_) => REDIRECT,
+        Decision::Flood(kind) => flood(view, frame, port, kind),
+        Decision::ToHost => PASS,
+        Decision::Punt(_) => {
+            let slot = view.port(port).map_or(NO_SLOT, |port| port.slot());
+            view.count_drop(slot, DropReason::PuntFailed);
+            SHOT
+        }
+        Decision::Drop(_) => SHOT,
+    }
+}
+
+fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, kind: FloodKind) -> u32 {
+    let source = view.port(from).expect("a flood comes from a port");
+    let headers = parse::parse(frame).expect("what is flooded was parsed");
+    let flood = Flood { from, source, kind };
+    let uplink = source.flags().has(PortFlags::UPLINK);
+    let mut copied = uplink;
+    for to in view.members(source.domain()) {
+        let port = view.port(*to).expect("a member is a port");
+        if !flood.reaches(*to, &port) {
+            continue;
+        }
+        copied = true;
+        if exceeds_mtu(frame, &headers, &port) {
+            view.count_drop(port.slot(), DropReason::TooBig);
+        } else {
+            view.count_tx(port.slot(), frame.len());
+        }
+    }
+    if !copied {
+        view.count_drop(source.slot(), DropReason::NoFlood);
+    }
+    if uplink { PASS } else { SHOT }
+}
