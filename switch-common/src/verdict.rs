@@ -66,7 +66,7 @@ reasons! {
 reasons! {
     /// Why the fast path hands a frame to the slow path.
     PuntReason {
-        LongHeaderChain = 1, "long_header_chain", "more IPv6 extension headers than the fast path walks";
+        LongHeaderChain = 1, "long_header_chain", "more or longer IPv6 extension headers than the fast path walks";
     }
 }
 

@@ -2,13 +2,9 @@
 
 use aya_ebpf::{EbpfContext, bindings::__sk_buff, helpers::bpf_skb_load_bytes, programs::TcContext};
 use switch_common::{
-    PuntReason, Verdict,
     stage::env::{Frame, ParseDepth},
     wire::vlan::Tag,
 };
-
-/// No header that the pipeline reads begins behind this offset; the verifier needs a bound it can see.
-const MAX_OFFSET: u32 = 0x3ff;
 
 /// A socket buffer at a tc hook.
 pub(crate) struct SkbFrame {
@@ -31,8 +27,7 @@ impl SkbFrame {
 }
 
 impl Frame for SkbFrame {
-    const DEPTH: ParseDepth =
-        ParseDepth { extensions: 4, beyond: Verdict::punt(PuntReason::LongHeaderChain) };
+    const DEPTH: ParseDepth = ParseDepth::FAST_PATH;
 
     #[inline(always)]
     fn len(&self) -> u32 {
@@ -42,7 +37,8 @@ impl Frame for SkbFrame {
 
     #[inline(always)]
     fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        if offset > MAX_OFFSET {
+        // The verifier needs a bound that it can see here.
+        if offset > Self::DEPTH.reach {
             return None;
         }
         // SAFETY: the context pointer of a running tc program; the bytes read lie between data and data_end.

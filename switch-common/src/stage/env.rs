@@ -8,7 +8,7 @@ use crate::{
         port::PortConfig,
     },
     units::Nanos,
-    verdict::{DropReason, Verdict},
+    verdict::{DropReason, PuntReason, Verdict},
     wire::vlan::Tag,
 };
 
@@ -17,8 +17,16 @@ use crate::{
 pub struct ParseDepth {
     /// IPv6 extension headers that are walked.
     pub extensions: u32,
-    /// What becomes of a frame with more of them.
+    /// The last offset in bytes that a header may begin at.
+    pub reach: u32,
+    /// What becomes of a frame with more extension headers, or longer ones.
     pub beyond: Verdict,
+}
+
+impl ParseDepth {
+    /// That of the kernel programs: what the verifier can follow.
+    pub const FAST_PATH: Self =
+        Self { extensions: 4, reach: 0x3ff, beyond: Verdict::punt(PuntReason::LongHeaderChain) };
 }
 
 /// A frame in packet memory. Bytes are copied out, never lent: the kernel's verifier loses the bounds of slices, and

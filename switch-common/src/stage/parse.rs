@@ -173,6 +173,9 @@ fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Resu
         if headers.l4_offset > end {
             return Err(Verdict::drop(DropReason::Ipv6Chain));
         }
+        if headers.l4_offset > F::DEPTH.reach {
+            return Err(F::DEPTH.beyond);
+        }
         headers.protocol = extension.next_header();
         if kind == ipv6::NEXT_FRAGMENT {
             headers.fragment = place(extension.fragment_offset(), extension.more_fragments());

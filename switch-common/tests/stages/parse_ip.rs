@@ -229,6 +229,19 @@ fn one_extension_header_more_than_the_depth_is_punted() {
 }
 
 #[test]
+fn header_that_begins_behind_the_reach_is_punted() {
+    let udp = build::udp(1, 2, b"payload");
+    let units = |offset: u32| u8::try_from((offset - 54) / 8 - 1).unwrap();
+    let reach = TestFrame::DEPTH.reach;
+    let within = build::extension(udp::PROTO, units(reach - 1), &udp);
+    let headers = parsed(&v6(&build::ipv6(ipv6::NEXT_DEST_OPTIONS, &within)));
+    assert_eq!((headers.src_port, headers.l4_offset), (1, 1022));
+    let behind = build::extension(udp::PROTO, units(reach - 1) + 1, &udp);
+    let verdict = Verdict::punt(PuntReason::LongHeaderChain);
+    assert_eq!(parse(&v6(&build::ipv6(ipv6::NEXT_DEST_OPTIONS, &behind))), Err(verdict));
+}
+
+#[test]
 fn chain_that_ends_within_a_header_is_refused() {
     let (first, payload) = chain(3);
     let headers_len = payload.len() - build::udp(1, 2, b"payload").len();

@@ -28,7 +28,7 @@ impl<'a> FuzzFrame<'a> {
 }
 
 impl Frame for FuzzFrame<'_> {
-    const DEPTH: ParseDepth = ParseDepth { extensions: 8, beyond: Verdict::drop(DropReason::Ipv6Chain) };
+    const DEPTH: ParseDepth = ParseDepth { extensions: 8, reach: u32::MAX, beyond: Verdict::drop(DropReason::Ipv6Chain) };
 
     fn len(&self) -> u32 {
         self.len

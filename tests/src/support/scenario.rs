@@ -166,8 +166,7 @@ impl Scenario {
     pub fn generate(seed: u64) -> Self {
         let rng = &mut Rng::with_seed(seed);
         let ports = (0..PORTS).map(|index| (index, random_port(rng))).collect();
-        let entries: Vec<_> =
-            stations().into_iter().filter_map(|mac| rng.bool().then(|| random_entry(rng, mac))).collect();
+        let entries: Vec<_> = stations().into_iter().filter_map(|mac| random_entry(rng, mac)).collect();
         let frames = (0..rng.usize(1..=6)).map(|_| random_frame(rng, &ports, &entries)).collect();
         Self { ports, entries, frames }
     }
@@ -186,9 +185,21 @@ impl Scenario {
             change(&mut smaller);
             smaller
         };
-        let frames = (0..self.frames.len()).map(|index| without(&|less| drop(less.frames.remove(index))));
-        let entries = (0..self.entries.len()).map(|index| without(&|less| drop(less.entries.remove(index))));
-        let ports = self.ports.keys().map(|index| without(&|less| drop(less.ports.remove(index))));
+        let frames = (0..self.frames.len()).map(|index| {
+            without(&|less| {
+                less.frames.remove(index);
+            })
+        });
+        let entries = (0..self.entries.len()).map(|index| {
+            without(&|less| {
+                less.entries.remove(index);
+            })
+        });
+        let ports = self.ports.keys().map(|index| {
+            without(&|less| {
+                less.ports.remove(index);
+            })
+        });
         frames.chain(entries).chain(ports).collect()
     }
 }
@@ -211,7 +222,10 @@ fn random_port(rng: &mut Rng) -> PortSpec {
     }
 }
 
-fn random_entry(rng: &mut Rng, mac: MacAddr) -> EntrySpec {
+fn random_entry(rng: &mut Rng, mac: MacAddr) -> Option<EntrySpec> {
+    if rng.bool() {
+        return None;
+    }
     let kind = match rng.u8(..6) {
         0 => EntryKind::Static,
         1 => EntryKind::Sticky,
@@ -219,7 +233,8 @@ fn random_entry(rng: &mut Rng, mac: MacAddr) -> EntrySpec {
         _ => EntryKind::Learned { age_secs: *pick(rng, &AGES_SECS) },
     };
     let port = if rng.u8(..20) == 0 { PORTS } else { rng.usize(..PORTS) };
-    EntrySpec { domain: if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 }, mac, port, kind }
+    let domain = if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 };
+    Some(EntrySpec { domain, mac, port, kind })
 }
 
 fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[EntrySpec]) -> FrameSpec {

@@ -1,6 +1,9 @@
 //! Runs a scenario in both worlds and names the first difference.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 
 use switch_common::{
     DropReason, Verdict,
@@ -10,12 +13,9 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         port::PortState,
     },
+    verdict::Outcome as Decision,
 };
-use wye_tests::support::{
-    netns,
-    scenario::Scenario,
-    sys,
-};
+use wye_tests::support::{netns, scenario::Scenario, sys};
 
 use crate::{kernel::Kernel, reference::Reference};
 
@@ -31,6 +31,13 @@ pub(crate) struct Outcome {
     pub(crate) action: u32,
     /// The frame afterwards.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Outcome {
+    /// The verdict, spelled out.
+    pub(crate) fn decision(&self) -> Decision {
+        Verdict::from_raw(self.verdict).and_then(Verdict::outcome).expect("the stages give verdicts")
+    }
 }
 
 /// Counters of one slot.
@@ -51,6 +58,7 @@ pub(crate) type Fdb = BTreeMap<FdbKey, FdbEntry>;
 pub(crate) struct Worlds {
     kernel: Kernel,
     reference: Reference,
+    seen: BTreeSet<String>,
 }
 
 impl Worlds {
@@ -61,8 +69,13 @@ impl Worlds {
             let cpu = sys::stay_on_this_cpu().expect("a CPU to stay on");
             let kernel = Kernel::new(&host, cpu);
             let reference = Reference::new(kernel.ports().to_vec());
-            work(&mut Self { kernel, reference })
+            work(&mut Self { kernel, reference, seen: BTreeSet::new() })
         })
+    }
+
+    /// The verdicts so far, ports left out.
+    pub(crate) fn seen(&self) -> &BTreeSet<String> {
+        &self.seen
     }
 
     /// Runs a scenario in both and describes where they first differ.
@@ -71,11 +84,15 @@ impl Worlds {
         self.reference.set_up(scenario);
         for (index, frame) in scenario.frames.iter().enumerate() {
             let (reference, kernel) = (self.reference.inject(frame), self.kernel.inject(frame));
+            let decisions = (reference.decision(), kernel.decision());
             if reference != kernel {
-                let verdict = |outcome: &Outcome| Verdict::from_raw(outcome.verdict).and_then(Verdict::outcome);
-                let verdicts = (verdict(&reference), verdict(&kernel));
-                return Some(format!("frame {index}: {verdicts:?}\n{reference:?}\nin the kernel {kernel:?}"));
+                return Some(format!(
+                    "frame {index}: {decisions:?}\n{reference:?}\nin the kernel {kernel:?}"
+                ));
             }
+            let name = format!("{:?}", decisions.0);
+            let forwarded = matches!(decisions.0, Decision::Forward(_));
+            self.seen.insert(if forwarded { String::from("Forward") } else { name });
         }
         for place in 0..=self.kernel.ports().len() {
             let difference = differing("slot", &self.reference.slot(place), &self.kernel.slot(place));

@@ -54,20 +54,26 @@ impl Kernel {
     pub(crate) fn new(host: &Netns, cpu: usize) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let instance = format!("differ-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let datapath = Box::new(KernelDatapath::open(&instance, Path::new(BPFFS)).expect("the eBPF datapath"));
+        let datapath =
+            Box::new(KernelDatapath::open(&instance, Path::new(BPFFS)).expect("the eBPF datapath"));
         let program =
             SchedClassifier::from_pin(datapath.programs_dir().join(PROG_PORT_INGRESS)).expect("the program");
         let void = netns::new();
-        let mut kernel =
-            Self { datapath: Some(datapath), program, cpu, interfaces: Vec::new(), configs: Vec::new(), void };
+        let mut kernel = Self {
+            datapath: Some(datapath),
+            program,
+            cpu,
+            interfaces: Vec::new(),
+            configs: Vec::new(),
+            void,
+        };
         kernel.interfaces = interfaces_into(host, &kernel.void, PORTS + 1);
         for domain in 1..=DOMAINS {
             kernel.datapath_mut().set_domain(DomainId(domain), AGEING).expect("a domain");
         }
         for index in 0..PORTS {
             let port = kernel.interfaces[index];
-            let config =
-                PortConfig::new(DomainId(1), slot(index), port_mac(index), 1500, 0, PortFlags::NONE);
+            let config = PortConfig::new(DomainId(1), slot(index), port_mac(index), 1500, 0, PortFlags::NONE);
             kernel.datapath_mut().attach_port(port, config).expect("a port");
             kernel.configs.push(config);
         }
@@ -161,7 +167,8 @@ fn interfaces_into(host: &Netns, void: &Netns, count: usize) -> Vec<PortId> {
         netns::inside(netns, || fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"))
             .expect("IPv6 is switched off");
     }
-    let (at_host, at_void) = (Netlink::open_in(host).expect("netlink"), Netlink::open_in(void).expect("netlink"));
+    let (at_host, at_void) =
+        (Netlink::open_in(host).expect("netlink"), Netlink::open_in(void).expect("netlink"));
     let up = LinkSettings { up: Some(true), ..LinkSettings::default() };
     let end = |name: &str| LinkSettings {
         name: Some(IfName::new(name).expect("a short name")),

@@ -1,5 +1,7 @@
 //! The host's build of the stages over tables in memory, and what a datapath does with their verdicts.
 
+use std::marker::PhantomData;
+
 use switch_common::{
     DropReason, FloodKind, Verdict,
     abi::{
@@ -17,7 +19,7 @@ use switch_common::{
     units::Nanos,
     verdict::Outcome as Decision,
 };
-use switch_userspace::datapath::userspace::{FastPath, MemTables, MonotonicClock, SliceFrame, View};
+use switch_userspace::datapath::userspace::{Depth, FastPath, MemTables, MonotonicClock, SliceFrame, View};
 use wye_tests::support::scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario};
 
 use crate::compare::{Fdb, Outcome, SlotState};
@@ -27,20 +29,21 @@ const PASS: u32 = 0;
 const SHOT: u32 = 2;
 const REDIRECT: u32 = 7;
 
-/// The stages on the host.
-pub(crate) struct Reference {
+/// The stages on the host, looking as deep into frames as `D`.
+pub(crate) struct Reference<D = FastPath> {
     tables: MemTables,
     ports: Vec<PortId>,
+    depth: PhantomData<D>,
 }
 
-impl Reference {
+impl<D: Depth> Reference<D> {
     /// A switch whose ports have these interfaces; the last is no port.
     pub(crate) fn new(ports: Vec<PortId>) -> Self {
         let tables = MemTables::default();
         for domain in 1..=DOMAINS {
             tables.set_domain(DomainId(domain), AGEING);
         }
-        Self { tables, ports }
+        Self { tables, ports, depth: PhantomData }
     }
 
     /// Sets ports and FDB as the scenario says; counters go on.
@@ -62,7 +65,7 @@ impl Reference {
 
     /// Judges a frame and does with it what a datapath does.
     pub(crate) fn inject(&mut self, spec: &FrameSpec) -> Outcome {
-        let frame = SliceFrame::<FastPath>::new(&spec.bytes, None, spec.segment_size);
+        let frame = SliceFrame::<D>::new(&spec.bytes, None, spec.segment_size);
         let port = self.ports[spec.port];
         let view = self.tables.view();
         let verdict = pipeline::run(&frame, port, &view, &MonotonicClock);

@@ -3,17 +3,15 @@
 use std::marker::PhantomData;
 
 use switch_common::{
-    DropReason, PuntReason, Verdict,
+    DropReason, Verdict,
     stage::env::{Frame, ParseDepth},
     wire::vlan::Tag,
 };
 
 /// How deep a datapath looks into frames.
 pub trait Depth {
-    /// Chains of headers.
+    /// How far chains of headers are followed.
     const PARSE: ParseDepth;
-    /// The last offset that a header may begin at.
-    const MAX_OFFSET: u32;
 }
 
 /// Deep enough for every frame that has a right to exist: the userspace switch and the slow path.
@@ -21,8 +19,8 @@ pub trait Depth {
 pub struct SlowPath;
 
 impl Depth for SlowPath {
-    const PARSE: ParseDepth = ParseDepth { extensions: 32, beyond: Verdict::drop(DropReason::Ipv6Chain) };
-    const MAX_OFFSET: u32 = u32::MAX;
+    const PARSE: ParseDepth =
+        ParseDepth { extensions: 32, reach: u32::MAX, beyond: Verdict::drop(DropReason::Ipv6Chain) };
 }
 
 /// As deep as the kernel programs, for comparison with them.
@@ -30,9 +28,7 @@ impl Depth for SlowPath {
 pub struct FastPath;
 
 impl Depth for FastPath {
-    const PARSE: ParseDepth =
-        ParseDepth { extensions: 4, beyond: Verdict::punt(PuntReason::LongHeaderChain) };
-    const MAX_OFFSET: u32 = 0x3ff;
+    const PARSE: ParseDepth = ParseDepth::FAST_PATH;
 }
 
 /// A borrowed frame.
@@ -61,7 +57,7 @@ impl<D: Depth> Frame for SliceFrame<'_, D> {
     }
 
     fn load<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        if offset > D::MAX_OFFSET {
+        if offset > D::PARSE.reach {
             return None;
         }
         self.bytes.get(offset as usize..)?.first_chunk().copied()
