@@ -7,6 +7,8 @@ pub mod clock;
 pub mod fs;
 pub mod ifreq;
 pub mod ns;
+pub mod packet;
+pub mod packet_ring;
 pub mod pod;
 pub mod shm;
 pub mod socket;

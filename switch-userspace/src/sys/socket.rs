@@ -28,20 +28,63 @@ pub fn wait_readable(file: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Res
     }
 }
 
+/// Waits until one of `files` can be read, was closed at its other end or failed, and says which.
+///
+/// # Errors
+/// A descriptor cannot be waited for.
+pub fn wait_first<const N: usize>(files: [BorrowedFd<'_>; N]) -> io::Result<[bool; N]> {
+    let mut wanted =
+        files.map(|file| libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+    let count = wanted.len() as libc::nfds_t;
+    loop {
+        // SAFETY: poll writes to exactly the `count` pollfds of the array, which lives until the call returns.
+        match check(unsafe { libc::poll(wanted.as_mut_ptr(), count, -1) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            polled => return polled.map(|_| wanted.map(|file| file.revents != 0)),
+        }
+    }
+}
+
+/// Reads and clears the error that `socket` holds from something that happened to it, such as its interface going down.
+///
+/// # Errors
+/// Not a socket.
+pub fn take_error(socket: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
+    let mut errno: libc::c_int = 0;
+    let mut length = INT_BYTES;
+    // SAFETY: the option is one int, written before the call returns, and `length` is that of an int.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            (&raw mut errno).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok((errno != 0).then(|| io::Error::from_raw_os_error(errno)))
+}
+
 /// Sets the receive buffer of `socket` to `bytes`, past the system's limit.
 ///
 /// # Errors
 /// EPERM without CAP_NET_ADMIN.
 pub fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
+    set_int(socket, libc::SO_RCVBUFFORCE, bytes)
+}
+
+/// Sets the send buffer of `socket` to `bytes`, past the system's limit.
+///
+/// # Errors
+/// EPERM without CAP_NET_ADMIN.
+pub fn force_send_buffer(socket: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
+    set_int(socket, libc::SO_SNDBUFFORCE, bytes)
+}
+
+fn set_int(socket: BorrowedFd<'_>, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the option is one int, read before the call returns, and its length is that of an int.
     check(unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUFFORCE,
-            (&raw const bytes).cast(),
-            INT_BYTES,
-        )
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), INT_BYTES)
     })?;
     Ok(())
 }
