@@ -60,6 +60,8 @@ reasons! {
         PuntFailed = 20, "punt_failed", "the frame could not be handed to the slow path";
         DomainGone = 21, "domain_gone", "the port's network was removed";
         ChecksumOffload = 22, "checksum_offload", "the frame's checksum or segmentation request is impossible";
+        RxRing = 23, "rx_ring", "the userspace switch's receive ring was full";
+        TxQueue = 24, "tx_queue", "the destination interface did not take the frame";
     }
 }
 

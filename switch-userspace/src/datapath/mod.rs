@@ -164,6 +164,14 @@ pub enum DatapathError {
         /// First index that is too high.
         limit: u32,
     },
+    /// An uplink and a port, in different namespaces, have the same index.
+    #[error(
+        "interface index {index} is already taken: an uplink of the host and a port of the switch share it"
+    )]
+    IndexTaken {
+        /// The index.
+        index: u32,
+    },
 }
 
 impl DatapathError {

@@ -13,17 +13,19 @@ use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_FDB_ENTRIES,
+        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_SLOTS,
         addr::{DomainId, PortId, Slot},
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        names,
         port::PortConfig,
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
 };
 
-use super::account::Accounts;
+use super::{account::Accounts, engine::EngineTables};
+use crate::datapath::TableUse;
 
 type Fdb = HashMap<FdbKey, FdbEntry>;
 
@@ -47,17 +49,6 @@ pub struct MemTables {
     accounts: Accounts,
 }
 
-/// Entries in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occupancy {
-    /// Ports.
-    pub ports: usize,
-    /// Domains.
-    pub domains: usize,
-    /// FDB entries.
-    pub fdb: usize,
-}
-
 impl MemTables {
     /// Ports and domains as they are now, and as they stay while the view exists: changes of them wait. Do not make one on
     /// this thread meanwhile.
@@ -78,9 +69,18 @@ impl MemTables {
         self.change().domains.entry(domain).or_insert(Domain { ageing, members: Vec::new() }).ageing = ageing;
     }
 
-    /// Removes a domain.
+    /// Removes a domain with its FDB entries.
     pub fn remove_domain(&self, domain: DomainId) {
-        self.change().domains.remove(&domain);
+        let mut configuration = self.change();
+        configuration.domains.remove(&domain);
+        let mut fdb = self.fdb_mut();
+        fdb.retain(|key, entry| {
+            let stays = key.domain() != domain;
+            if !stays {
+                self.release(&configuration, *entry);
+            }
+            stays
+        });
     }
 
     /// Makes a port, or replaces its record. A port of a domain that does not exist is nobody's flood target.
@@ -110,12 +110,23 @@ impl MemTables {
         self.view().configuration.ports.iter().map(|(port, config)| (*port, *config)).collect()
     }
 
-    /// How many entries there are.
+    /// How full the tables are and what they take.
     #[must_use]
-    pub fn occupancy(&self) -> Occupancy {
+    pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
         let Configuration { ports, domains } = &*view.configuration;
-        Occupancy { ports: ports.len(), domains: domains.len(), fdb: self.fdb().len() }
+        let accounts = TableUse {
+            name: names::MAP_PORT_COUNTERS.to_owned(),
+            entries: Some(ports.len() as u64),
+            capacity: MAX_SLOTS.into(),
+            memory_bytes: self.accounts.memory_bytes(),
+        };
+        vec![
+            table_use(names::MAP_PORTS, ports, MAX_SLOTS),
+            table_use(names::MAP_DOMAINS, domains, MAX_DOMAINS),
+            table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
+            accounts,
+        ]
     }
 
     /// Inserts or replaces an FDB entry.
@@ -178,6 +189,15 @@ impl Configuration {
     }
 }
 
+fn table_use<K, V>(name: &str, table: &HashMap<K, V>, capacity: u32) -> TableUse {
+    TableUse {
+        name: name.to_owned(),
+        entries: Some(table.len() as u64),
+        capacity: capacity.into(),
+        memory_bytes: (table.capacity() * size_of::<(K, V)>()) as u64,
+    }
+}
+
 fn is_full(fdb: &Fdb) -> bool {
     fdb.len() >= MAX_FDB_ENTRIES as usize
 }
@@ -193,6 +213,16 @@ impl View<'_> {
     #[must_use]
     pub fn members(&self, domain: DomainId) -> &[PortId] {
         self.configuration.domains.get(&domain).map_or(&[], |domain| &domain.members)
+    }
+}
+
+impl EngineTables for View<'_> {
+    fn for_each_member(&self, domain: DomainId, visit: impl FnMut(PortId)) {
+        self.members(domain).iter().copied().for_each(visit);
+    }
+
+    fn uncount_tx(&self, slot: Slot, bytes: u32) {
+        self.tables.accounts.uncount_tx(slot, bytes);
     }
 }
 
@@ -340,7 +370,19 @@ mod tests {
         assert_eq!(tables.put_fdb(other, learned(RED)), Err(InsertError::Full));
         assert_eq!(tables.view().fdb_insert(key(0), learned(RED)), Err(InsertError::Exists));
         assert_eq!(tables.put_fdb(key(0), learned(BLUE)), Ok(()));
-        assert_eq!(tables.occupancy(), Occupancy { ports: 2, domains: 1, fdb: 65_536 });
+        assert_eq!(tables.uses()[2].entries, Some(65_536));
+    }
+
+    #[test]
+    fn a_removed_domain_takes_its_fdb_entries_with_it_and_no_other() {
+        let tables = two_ports();
+        let other = FdbKey::new(DomainId(2), MacAddr::new([2; 6]));
+        assert_eq!(tables.put_fdb(key(1), learned(RED)), Ok(()));
+        assert_eq!(tables.put_fdb(other, learned(RED)), Ok(()));
+        tables.remove_domain(DOMAIN);
+        assert_eq!(tables.list_fdb(), [(other, learned(RED))]);
+        assert_eq!(tables.accounts().learned(), 1);
+        assert_eq!(tables.view().domain(DOMAIN), None);
     }
 
     #[test]

@@ -1,0 +1,228 @@
+//! The userspace switch seen from the control plane.
+
+use std::{collections::HashMap, sync::Arc, thread};
+
+use crossbeam::channel::{self, Receiver, Sender};
+use switch_common::{
+    DropReason,
+    abi::{
+        MAX_FDB_ENTRIES,
+        addr::{DomainId, PortId, Slot},
+        counters::PortCounters,
+        event::DropEvent,
+        fdb::{FdbEntry, FdbKey},
+        names,
+        port::{PortConfig, PortFlags, PortState},
+    },
+    stage::{env::Tables as _, pipeline::NO_SLOT},
+    units::Nanos,
+};
+
+use super::{
+    events::{ChannelEvents, EVENT_ROOM},
+    namespace, rings,
+    tables::MemTables,
+    tx::TxSockets,
+    worker::{Equipment, Worker},
+};
+use crate::{
+    datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse},
+    netns::{Netlink, Netns},
+    sys::packet_ring::PacketRing,
+};
+
+/// Most workers that share the frames of the ports.
+const MAX_WORKERS: usize = 4;
+
+/// The userspace switch of one instance. Its workers end when it is dropped; the namespace of its ports stays, with the ports
+/// in it, for the next run.
+pub struct UserspaceDatapath {
+    instance: String,
+    ports: Netns,
+    host: Netns,
+    netlink: Netlink,
+    tables: Arc<MemTables>,
+    events: (Sender<DropEvent>, Receiver<DropEvent>),
+    workers: Vec<Worker>,
+    uplinks: HashMap<PortId, Worker>,
+}
+
+impl UserspaceDatapath {
+    /// Starts the switch of `instance`; uplinks are interfaces of the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// A missing privilege; not enough memory, descriptors or threads.
+    pub fn open(instance: &str) -> Result<Self, DatapathError> {
+        let host = Netns::current()?;
+        let ports = namespace::ensure(&namespace::name(instance))?;
+        let mut datapath = Self {
+            instance: instance.to_owned(),
+            netlink: Netlink::open_in(&ports)?,
+            ports,
+            host,
+            tables: Arc::default(),
+            events: channel::bounded(EVENT_ROOM),
+            workers: Vec::new(),
+            uplinks: HashMap::new(),
+        };
+        let count = thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MAX_WORKERS));
+        for (number, ring) in rings::open_for_ports(&datapath.ports, count)?.into_iter().enumerate() {
+            let worker = datapath.start_worker(format!("worker {number}"), ring, NO_SLOT)?;
+            datapath.workers.push(worker);
+        }
+        Ok(datapath)
+    }
+
+    /// Removes the namespace of an instance whose daemon is gone, with the ports in it.
+    ///
+    /// # Errors
+    /// All that could not be removed; the rest was.
+    pub fn purge_leftovers(instance: &str) -> Result<(), Vec<DatapathError>> {
+        namespace::remove(&namespace::name(instance))
+            .map_err(|errors| errors.into_iter().map(DatapathError::from).collect())
+    }
+
+    fn start_worker(&self, name: String, ring: PacketRing, slot: Slot) -> Result<Worker, DatapathError> {
+        let equipment = Equipment {
+            ring,
+            sockets: TxSockets::open(&self.ports, &self.host)?,
+            tables: Arc::clone(&self.tables),
+            events: self.events.0.clone(),
+            slot,
+        };
+        Worker::start(name.clone(), equipment).map_err(|source| DatapathError::Io {
+            op: "start",
+            object: name,
+            source,
+        })
+    }
+
+    fn start_uplink(&mut self, uplink: PortId, slot: Slot) -> Result<(), DatapathError> {
+        let ring = rings::open_for_uplink(&self.host, uplink)?;
+        let worker = self.start_worker(format!("uplink {}", uplink.0), ring, slot)?;
+        self.uplinks.insert(uplink, worker);
+        Ok(())
+    }
+
+    /// Ports and uplinks are in different namespaces, so one of each could have the same index: then only the first can be a
+    /// port.
+    fn refuse_taken_index(&self, port: PortId, config: &PortConfig) -> Result<(), DatapathError> {
+        match self.tables.view().port(port) {
+            Some(known) if is_uplink(&known) != is_uplink(config) => {
+                Err(DatapathError::IndexTaken { index: port.0 })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_uplink(config: &PortConfig) -> bool {
+    config.flags().has(PortFlags::UPLINK)
+}
+
+impl Datapath for UserspaceDatapath {
+    fn mode(&self) -> Mode {
+        Mode::Userspace
+    }
+
+    fn port_netns(&self) -> &Netns {
+        &self.ports
+    }
+
+    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError> {
+        self.tables.set_domain(domain, ageing);
+        Ok(())
+    }
+
+    fn remove_domain(&mut self, domain: DomainId) -> Result<(), DatapathError> {
+        self.tables.remove_domain(domain);
+        Ok(())
+    }
+
+    fn attach_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        self.refuse_taken_index(port, &config)?;
+        if !is_uplink(&config) {
+            self.netlink.link_by_index(port.0.into())?;
+        }
+        self.tables.set_port(port, config);
+        if !is_uplink(&config) || self.uplinks.contains_key(&port) {
+            return Ok(());
+        }
+        let started = self.start_uplink(port, config.slot());
+        if started.is_err() {
+            self.tables.remove_port(port);
+        }
+        started
+    }
+
+    fn update_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        self.refuse_taken_index(port, &config)?;
+        self.tables.set_port(port, config);
+        Ok(())
+    }
+
+    fn detach_port(&mut self, port: PortId) -> Result<(), DatapathError> {
+        drop(self.uplinks.remove(&port));
+        self.tables.remove_port(port);
+        Ok(())
+    }
+
+    fn ports(&self) -> Result<Vec<Port>, DatapathError> {
+        Ok(self.tables.ports().into_iter().map(|(id, config)| Port { id, config }).collect())
+    }
+
+    fn put_fdb(&mut self, key: FdbKey, entry: FdbEntry) -> Result<(), DatapathError> {
+        self.tables
+            .put_fdb(key, entry)
+            .map_err(|_full| DatapathError::Full { map: names::MAP_FDB, capacity: MAX_FDB_ENTRIES.into() })
+    }
+
+    fn remove_fdb(&mut self, key: FdbKey) -> Result<Option<FdbEntry>, DatapathError> {
+        Ok(self.tables.remove_fdb(key))
+    }
+
+    fn list_fdb(&self) -> Result<Vec<(FdbKey, FdbEntry)>, DatapathError> {
+        Ok(self.tables.list_fdb())
+    }
+
+    fn learned(&self) -> u64 {
+        self.tables.accounts().learned()
+    }
+
+    fn port_state(&self, slot: Slot) -> PortState {
+        self.tables.accounts().state(slot)
+    }
+
+    fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError> {
+        Ok(self.tables.accounts().counters(slot))
+    }
+
+    fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
+        for worker in self.workers.iter().chain(self.uplinks.values()) {
+            worker.count_losses();
+        }
+        Ok(self.tables.accounts().drops(slot))
+    }
+
+    fn tables(&self) -> Result<Vec<TableUse>, DatapathError> {
+        let rings = (self.workers.len() + self.uplinks.len()) as u64;
+        let mut tables = self.tables.uses();
+        tables.push(TableUse {
+            name: String::from("RINGS"),
+            entries: None,
+            capacity: rings * u64::from(rings::RING_SLOTS),
+            memory_bytes: rings * rings::RING_BYTES,
+        });
+        Ok(tables)
+    }
+
+    fn events(&self) -> Result<Box<dyn EventSource>, DatapathError> {
+        Ok(Box::new(ChannelEvents(self.events.1.clone())))
+    }
+
+    fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>> {
+        let instance = self.instance.clone();
+        drop(self);
+        Self::purge_leftovers(&instance)
+    }
+}

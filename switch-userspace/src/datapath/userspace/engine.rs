@@ -1,0 +1,160 @@
+//! Verdict to copies on their way out: what both the userspace switch and the slow path do with a frame.
+//!
+//! Every frame ends as counted at its egress ports, as a counted drop, or with the host: nothing else becomes of one.
+
+use switch_common::{
+    DropReason, FloodKind,
+    abi::{
+        addr::{DomainId, PortId, Slot},
+        port::{PortConfig, PortFlags},
+    },
+    stage::{
+        env::{Clock, Frame, Tables},
+        flood::Flood,
+        forward::exceeds_mtu,
+        parse, pipeline,
+    },
+    verdict::Outcome,
+};
+
+use super::{
+    events::DropReporter,
+    frame::{SliceFrame, SlowPath},
+    packet::Packet,
+};
+
+/// What the engine asks of tables beside what the stages ask.
+pub trait EngineTables: Tables {
+    /// Calls `visit` for every port of a domain.
+    fn for_each_member(&self, domain: DomainId, visit: impl FnMut(PortId));
+
+    /// Takes a counted frame back that did not go out after all.
+    fn uncount_tx(&self, slot: Slot, bytes: u32);
+}
+
+/// A frame and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'f> {
+    /// The frame.
+    pub packet: Packet<'f>,
+    /// The egress port.
+    pub to: PortId,
+    /// The egress port's slot.
+    pub slot: Slot,
+    /// Whether the egress port is an uplink, and so in the host's namespace.
+    pub is_uplink: bool,
+}
+
+/// The way out of the switch.
+pub trait Egress {
+    /// Sends frames in this order, and calls `refused` for each that did not go out.
+    fn send(&self, frames: &[Outgoing<'_>], refused: &mut dyn FnMut(&Outgoing<'_>, DropReason));
+}
+
+/// Frames that are sent in one go.
+pub const SEND_BATCH: usize = 64;
+
+/// Decided frames that wait to be sent together.
+#[derive(Debug)]
+pub struct SendQueue<'f>(Vec<Outgoing<'f>>);
+
+impl Default for SendQueue<'_> {
+    fn default() -> Self {
+        Self(Vec::with_capacity(SEND_BATCH))
+    }
+}
+
+/// Runs frames through the pipeline and carries the verdicts out.
+pub struct Engine<'a, T, C, E> {
+    /// What the pipeline reads, learns and counts.
+    pub tables: &'a T,
+    /// The time.
+    pub clock: &'a C,
+    /// Where frames go out.
+    pub egress: &'a E,
+    /// Where drops are told.
+    pub reporter: &'a mut DropReporter,
+}
+
+impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
+    /// Judges a frame and puts the copies that are to be sent into `queue`, which is sent whenever it is full.
+    pub fn switch<'f>(&mut self, packet: Packet<'f>, queue: &mut SendQueue<'f>) {
+        let frame = packet.frame::<SlowPath>();
+        let verdict = pipeline::run(&frame, packet.port, self.tables, self.clock);
+        match verdict.outcome() {
+            Some(Outcome::Forward(to)) => self.forward(packet, to, queue),
+            Some(Outcome::Flood(kind)) => self.flood(packet, &frame, kind, queue),
+            // The host's stack has a copy of every frame of an uplink.
+            Some(Outcome::ToHost) => {}
+            Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
+            Some(Outcome::Drop(reason)) => self.reporter.report(&packet, reason, self.clock.now()),
+            None => {}
+        }
+    }
+
+    /// Sends what is in `queue`.
+    pub fn flush(&mut self, queue: &mut SendQueue<'_>) {
+        let Self { tables, clock, egress, reporter } = self;
+        egress.send(&queue.0, &mut |frame, reason| {
+            tables.uncount_tx(frame.slot, frame.packet.frame::<SlowPath>().len());
+            tables.count_drop(frame.slot, reason);
+            reporter.report(&frame.packet, reason, clock.now());
+        });
+        queue.0.clear();
+    }
+
+    fn forward<'f>(&mut self, packet: Packet<'f>, to: PortId, queue: &mut SendQueue<'f>) {
+        if let Some(port) = self.tables.port(to) {
+            self.enqueue(packet, to, &port, queue);
+        } else {
+            self.drop_at_ingress(&packet, DropReason::EgressGone);
+        }
+    }
+
+    fn flood<'f>(
+        &mut self,
+        packet: Packet<'f>,
+        frame: &SliceFrame<'f, SlowPath>,
+        kind: FloodKind,
+        queue: &mut SendQueue<'f>,
+    ) {
+        let Some(source) = self.tables.port(packet.port) else { return };
+        if self.tables.domain(source.domain()).is_none() {
+            return self.drop_at_ingress(&packet, DropReason::DomainGone);
+        }
+        let Ok(headers) = parse::parse(frame) else { return };
+        let flood = Flood { from: packet.port, source, kind };
+        // An uplink's host keeps its own copy.
+        let mut is_taken = source.flags().has(PortFlags::UPLINK);
+        let tables = self.tables;
+        tables.for_each_member(source.domain(), |to| {
+            let Some(port) = tables.port(to).filter(|port| flood.reaches(to, port)) else { return };
+            is_taken = true;
+            if exceeds_mtu(frame, &headers, &port) {
+                tables.count_drop(port.slot(), DropReason::TooBig);
+            } else {
+                tables.count_tx(port.slot(), frame.len());
+                self.enqueue(packet, to, &port, queue);
+            }
+        });
+        if !is_taken {
+            self.drop_at_ingress(&packet, DropReason::NoFlood);
+        }
+    }
+
+    fn enqueue<'f>(&mut self, packet: Packet<'f>, to: PortId, port: &PortConfig, queue: &mut SendQueue<'f>) {
+        let is_uplink = port.flags().has(PortFlags::UPLINK);
+        queue.0.push(Outgoing { packet, to, slot: port.slot(), is_uplink });
+        if queue.0.len() == SEND_BATCH {
+            self.flush(queue);
+        }
+    }
+
+    /// Counts a drop that the pipeline did not decide.
+    fn drop_at_ingress(&mut self, packet: &Packet<'_>, reason: DropReason) {
+        if let Some(port) = self.tables.port(packet.port) {
+            self.tables.count_drop(port.slot(), reason);
+        }
+        self.reporter.report(packet, reason, self.clock.now());
+    }
+}
