@@ -236,7 +236,7 @@ fn netns_class(error: &NetnsError) -> ExitClass {
 fn datapath_class(error: &DatapathError) -> ExitClass {
     match error {
         DatapathError::Netns(error) => netns_class(error),
-        DatapathError::ForeignPin { .. } => ExitClass::Conflict,
+        DatapathError::ForeignPin { .. } | DatapathError::IndexTaken { .. } => ExitClass::Conflict,
         error if error.is_permission() => ExitClass::Permission,
         DatapathError::NoObject
         | DatapathError::Load { .. }
