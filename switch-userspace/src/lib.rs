@@ -4,6 +4,7 @@
 pub mod api;
 pub mod cli;
 pub mod control;
+pub mod daemon;
 pub mod datapath;
 pub mod events;
 pub mod model;

@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod routes;
+pub mod server;
 pub mod types;

@@ -20,6 +20,7 @@ mod start;
 mod status;
 mod uplink;
 mod view;
+pub mod watch;
 
 use std::{
     collections::BTreeMap,

@@ -137,3 +137,11 @@ pub enum EventKind {
         events: u64,
     },
 }
+
+impl EventKind {
+    /// Whether it tells of a dropped frame: those come in numbers, and not every listener wants them.
+    #[must_use]
+    pub fn is_drop(&self) -> bool {
+        matches!(self, Self::Drop { .. })
+    }
+}

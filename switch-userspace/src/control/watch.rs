@@ -1,0 +1,95 @@
+//! Threads that watch the kernel for the control plane: links that change, frames that are dropped.
+
+use std::{io, thread, time::Duration};
+
+use super::{
+    Control,
+    handle::{Gone, Handle},
+};
+use crate::{
+    api::types::EventKind,
+    datapath::EventSource,
+    events::Hub,
+    netns::{Monitor, NetnsError},
+};
+use switch_common::{DropReason, abi::event::DropEvent};
+
+/// How long the drop watcher waits at most before it looks whether the daemon is still there.
+const WATCH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the link watcher. `monitor` must have been opened before the links were listed, or changes in between are lost.
+///
+/// # Errors
+/// No thread could be started.
+pub fn watch_links(mut monitor: Monitor, control: Handle<Control>) -> io::Result<()> {
+    thread::Builder::new().name(String::from("links")).spawn(move || {
+        loop {
+            match forward_link_event(&mut monitor, &control) {
+                Ok(()) => {}
+                Err(WatchEnd::Gone) => return,
+                Err(WatchEnd::Broken(error)) => {
+                    tracing::error!(%error, "watching links ended; changes of interfaces are not followed");
+                    return;
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+enum WatchEnd {
+    Gone,
+    Broken(NetnsError),
+}
+
+impl From<Gone> for WatchEnd {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+fn forward_link_event(monitor: &mut Monitor, control: &Handle<Control>) -> Result<(), WatchEnd> {
+    let event = monitor.wait_event(None).map_err(WatchEnd::Broken)?;
+    if let Some(event) = event {
+        control.post(move |control| control.link_event(event))?;
+    }
+    Ok(())
+}
+
+/// Starts the drop watcher: it reads the event ring and tells the hub, with names instead of numbers.
+///
+/// # Errors
+/// No thread could be started.
+pub fn watch_drops(mut source: Box<dyn EventSource>, control: Handle<Control>, hub: Hub) -> io::Result<()> {
+    thread::Builder::new().name(String::from("drops")).spawn(move || {
+        loop {
+            match source.next(WATCH_PATIENCE) {
+                Ok(Some(event)) if hub.is_heard() => {
+                    let hub = hub.clone();
+                    if control.post(move |control| hub.publish(describe(control, &event))).is_err() {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "reading drop events ended");
+                    return;
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn describe(control: &Control, event: &DropEvent) -> EventKind {
+    let reason = u8::try_from(event.reason).ok().and_then(DropReason::from_code);
+    let shown = event.head.iter().take(event.head_len as usize);
+    EventKind::Drop {
+        port: control.port_name(event.port),
+        reason: reason.map_or_else(|| event.reason.to_string(), |reason| String::from(reason.name())),
+        text: reason.map_or_else(String::new, |reason| String::from(reason.text())),
+        frame_len: event.frame_len,
+        head: shown.map(|byte| format!("{byte:02x}")).collect(),
+        unreported: event.unreported,
+    }
+}

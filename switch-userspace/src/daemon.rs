@@ -1,0 +1,193 @@
+//! `wye daemon`: wires the parts and runs them until it is told to stop. The only file that knows them all.
+//!
+//! Signals and a plain stop leave the eBPF datapath as it is: traffic goes on, and the next daemon adopts it.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    api::{
+        routes::SOCKET_NAME,
+        server::{self, Api},
+        types::{ErrorBody, ExitClass},
+    },
+    control::{
+        Control, Settings,
+        handle::{Gone, Handle},
+        watch::{watch_drops, watch_links},
+    },
+    datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
+    events::Hub,
+    netns::{Monitor, NetnsError},
+    store::{Store, StoreError},
+};
+
+/// Why the daemon did not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Another daemon serves the instance.
+    #[error("instance {instance} is served by another daemon already ({lock} is locked)")]
+    Running {
+        /// The instance.
+        instance: String,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// A file or socket operation failed.
+    #[error("{op} {path}: {source}")]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A thread, runtime or signal handler could not be made.
+    #[error("start the daemon's threads: {0}")]
+    Start(#[from] io::Error),
+    /// The control thread died while it started.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The datapath did not start.
+    #[error(transparent)]
+    Datapath(#[from] DatapathError),
+    /// Interfaces cannot be watched.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// The desired state cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control plane did not start.
+    #[error("{0}")]
+    Control(#[from] ErrorBody),
+}
+
+impl DaemonError {
+    /// The class of the failure, for the exit code.
+    #[must_use]
+    pub fn class(&self) -> ExitClass {
+        match self {
+            Self::Running { .. } => ExitClass::Conflict,
+            Self::Control(error) => error.code,
+            Self::Io { source, .. } | Self::Start(source) => class_of(source),
+            Self::Store(StoreError::Io { source, .. }) => class_of(source),
+            Self::Datapath(error) if error.is_permission() => ExitClass::Permission,
+            Self::Netns(error) if error.kind() == crate::netns::ErrorKind::Permission => {
+                ExitClass::Permission
+            }
+            Self::Datapath(_) | Self::Netns(_) | Self::Store(StoreError::Encode(_)) | Self::Gone(_) => {
+                ExitClass::Failed
+            }
+        }
+    }
+}
+
+fn class_of(error: &io::Error) -> ExitClass {
+    if error.kind() == io::ErrorKind::PermissionDenied { ExitClass::Permission } else { ExitClass::Failed }
+}
+
+/// Runs the daemon in the calling thread's network namespace until a signal or a stop request ends it. `ready` is called
+/// once the API answers.
+///
+/// # Errors
+/// It could not start, or the API broke.
+pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Result<(), DaemonError> {
+    let _lock = lock(settings)?;
+    let hub = Hub::default();
+    let control = start_control(settings, &hub)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let socket = settings.run_dir.join(SOCKET_NAME);
+        let listener = server::bind(&socket).map_err(io_error("bind", &socket))?;
+        let (stop, _) = watch::channel(false);
+        tokio::spawn(stop_on_signals(stop.clone(), signals()?));
+        ready()?;
+        tracing::info!(instance = %settings.instance, socket = %socket.display(), "ready");
+        let served = server::serve(listener, Api { control, hub, stop }).await;
+        fs::remove_file(&socket).map_err(io_error("remove", &socket))?;
+        served.map_err(io_error("serve", &socket))
+    })
+}
+
+/// Removes everything of an instance whose daemon is not running.
+///
+/// # Errors
+/// A daemon is running after all, or something could not be removed; the rest was.
+pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
+    let _lock = lock(settings)?;
+    let hub = Hub::default();
+    let mut control = open_control(settings, hub)?;
+    control.stop(crate::api::types::Stop { purge: true })?;
+    Ok(())
+}
+
+fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, DaemonError> {
+    let monitor = Monitor::open()?;
+    let (owned, its_hub) = (settings.clone(), hub.clone());
+    let (drops, wait) = crossbeam::channel::bounded(1);
+    let control = Handle::spawn(move || {
+        let control = open_control(&owned, its_hub)?;
+        // The receiver below outlives this closure.
+        let _sent = drops.send(control.events()?);
+        Ok::<_, DaemonError>(control)
+    })?;
+    watch_links(monitor, control.clone())?;
+    if let Ok(source) = wait.recv() {
+        watch_drops(source, control.clone(), hub.clone())?;
+    }
+    Ok(control)
+}
+
+fn open_control(settings: &Settings, hub: Hub) -> Result<Control, DaemonError> {
+    let store = Store::open(&settings.state_dir)?;
+    let datapath: Box<dyn Datapath> = match settings.mode {
+        Mode::Ebpf => Box::new(KernelDatapath::open(settings.instance.as_str(), &settings.bpffs)?),
+        Mode::Userspace => Box::new(UserspaceDatapath::open(settings.instance.as_str())?),
+    };
+    Ok(Control::open(settings.clone(), datapath, store, hub)?)
+}
+
+/// One daemon an instance: the lock goes with the process, however it ends.
+fn lock(settings: &Settings) -> Result<File, DaemonError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = &settings.run_dir;
+    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o750)).map_err(io_error("restrict", dir))?;
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(io_error("make", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(DaemonError::Running { instance: settings.instance.to_string(), lock: path })
+        }
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+    }
+}
+
+type Signals = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+fn signals() -> io::Result<Signals> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
+async fn stop_on_signals(stop: watch::Sender<bool>, (mut terminate, mut interrupt): Signals) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // An error says that the server has stopped already.
+    let _stopped = stop.send(true);
+}
+
+fn io_error<'a>(op: &'static str, path: &'a Path) -> impl Fn(io::Error) -> DaemonError + 'a {
+    move |source| DaemonError::Io { op, path: path.to_path_buf(), source }
+}
