@@ -12,6 +12,7 @@ pub mod packet_ring;
 pub mod pod;
 pub mod shm;
 pub mod socket;
+pub mod wake;
 
 use std::io;
 

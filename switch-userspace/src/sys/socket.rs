@@ -17,31 +17,28 @@ const INT_BYTES: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
 /// # Errors
 /// The descriptor cannot be waited for.
 pub fn wait_readable(file: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
-    let milliseconds = timeout.map_or(-1, |timeout| {
-        libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
-    });
-    let mut wanted = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: poll writes to exactly one pollfd, which lives until the call returns.
-    match check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds) }) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-        polled => polled.map(|ready| ready > 0),
-    }
+    wait_first([file], timeout).map(|[readable]| readable)
 }
 
-/// Waits until one of `files` can be read, was closed at its other end or failed, and says which.
+/// Waits until one of `files` can be read, was closed at its other end or failed, and says which; at most `timeout` (rounded up
+/// to milliseconds), and `None` waits for ever. A signal ends the wait too.
 ///
 /// # Errors
 /// A descriptor cannot be waited for.
-pub fn wait_first<const N: usize>(files: [BorrowedFd<'_>; N]) -> io::Result<[bool; N]> {
+pub fn wait_first<const N: usize>(
+    files: [BorrowedFd<'_>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[bool; N]> {
+    let milliseconds = timeout.map_or(-1, |timeout| {
+        libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
+    });
     let mut wanted =
         files.map(|file| libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let count = wanted.len() as libc::nfds_t;
-    loop {
-        // SAFETY: poll writes to exactly the `count` pollfds of the array, which lives until the call returns.
-        match check(unsafe { libc::poll(wanted.as_mut_ptr(), count, -1) }) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            polled => return polled.map(|_| wanted.map(|file| file.revents != 0)),
-        }
+    // SAFETY: poll writes to exactly the `count` pollfds of the array, which lives until the call returns.
+    match check(unsafe { libc::poll(wanted.as_mut_ptr(), count, milliseconds) }) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
+        polled => polled.map(|_| wanted.map(|file| file.revents != 0)),
     }
 }
 

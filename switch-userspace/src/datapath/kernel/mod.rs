@@ -11,8 +11,13 @@ mod maps;
 mod object;
 mod pins;
 mod relay;
+mod slow_path;
+mod slow_tables;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aya::{maps::MapError, programs::TcAttachType};
 use switch_common::{
@@ -30,10 +35,12 @@ use switch_common::{
 
 pub use self::object::verified_instructions;
 use self::{
+    events::{KernelEvents, Reported, SlowEvents},
     flood_list::FloodLists,
     maps::{Maps, map_error},
     object::Programs,
     pins::Pins,
+    slow_path::SlowPath,
 };
 use crate::{
     datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse, naming},
@@ -50,6 +57,8 @@ pub struct KernelDatapath {
     programs: Programs,
     floods: FloodLists,
     fixed_fdb_entries: u64,
+    slow_events: SlowEvents,
+    slow_path: Option<SlowPath>,
 }
 
 impl KernelDatapath {
@@ -71,25 +80,22 @@ impl KernelDatapath {
     fn open_pinned(prefix: String, pins: Pins, bpffs: &Path) -> Result<Self, DatapathError> {
         pins.prepare(bpffs)?;
         let (maps, programs) = object::load(&pins)?;
+        let (reported, slow_events) = events::slow_events()?;
         let mut datapath = Self {
             netns: Netns::current()?,
             netlink: Netlink::open()?,
             floods: FloodLists::adopt(&maps)?,
             fixed_fdb_entries: 0,
+            slow_path: None,
             prefix,
             pins,
             maps,
             programs,
+            slow_events,
         };
         datapath.fixed_fdb_entries =
             datapath.list_fdb()?.iter().filter(|(_, entry)| !entry.is_learned()).count() as u64;
-        let relay = relay::ensure(
-            &datapath.netlink,
-            &datapath.prefix,
-            &datapath.pins,
-            &mut datapath.programs.flood_resume,
-        )?;
-        datapath.set_relay(relay)?;
+        datapath.start_helpers(reported)?;
         Ok(datapath)
     }
 
@@ -124,9 +130,20 @@ impl KernelDatapath {
         Ok(values.to_vec())
     }
 
-    fn set_relay(&mut self, relay: PortId) -> Result<(), DatapathError> {
+    /// The relay pair and the slow path, and their interfaces' numbers for the programs.
+    fn start_helpers(&mut self, reported: Reported) -> Result<(), DatapathError> {
+        let relay = relay::ensure(&self.netlink, &self.prefix, &self.pins, &mut self.programs.flood_resume)?;
+        let (slow_path, cpu_port) = SlowPath::start(
+            &self.netlink,
+            &self.netns,
+            &self.prefix,
+            &self.pins.maps(),
+            Arc::clone(self.maps.accounts()),
+            reported,
+        )?;
+        self.slow_path = Some(slow_path);
         let before = self.maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
-        let switch = SwitchConfig::new(before.cpu_port(), relay, before.build());
+        let switch = SwitchConfig::new(cpu_port, relay, before.build());
         self.maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))
     }
 
@@ -308,16 +325,23 @@ impl Datapath for KernelDatapath {
     }
 
     fn events(&self) -> Result<Box<dyn EventSource>, DatapathError> {
-        Ok(Box::new(events::RingEvents::open(&self.pins.maps())?))
+        let slow = self.slow_events.try_clone().map_err(|source| DatapathError::Io {
+            op: "open",
+            object: String::from("the slow path's events"),
+            source,
+        })?;
+        Ok(Box::new(KernelEvents::open(&self.pins.maps(), slow)?))
     }
 
-    fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>> {
+    fn purge(mut self: Box<Self>) -> Result<(), Vec<DatapathError>> {
+        drop(self.slow_path.take());
         purge(&self.netlink, &self.prefix, &self.pins)
     }
 }
 
 fn purge(netlink: &Netlink, prefix: &str, pins: &Pins) -> Result<(), Vec<DatapathError>> {
-    let steps = [relay::remove(netlink, prefix, pins), pins.remove()];
+    let steps =
+        [slow_path::remove_cpu_port(netlink, prefix), relay::remove(netlink, prefix, pins), pins.remove()];
     let errors: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

@@ -35,13 +35,13 @@ impl VnetHeader {
         if gso_type == 0 { 0 } else { u32::from(u16::from_ne_bytes([low, high])) }
     }
 
-    /// The header of the same frame when `bytes` were put in before its L3 header.
+    /// The header of the same frame when `bytes` were put in (or, negative, taken out) before its L3 header.
     #[must_use]
-    pub fn moved(self, bytes: u16) -> Self {
+    pub fn moved(self, bytes: i16) -> Self {
         let [flags, gso_type, l0, l1, s0, s1, c0, c1, o0, o1] = self.0;
-        let add = |field: [u8; 2]| u16::from_ne_bytes(field).saturating_add(bytes).to_ne_bytes();
-        let [l0, l1] = if [l0, l1] == [0, 0] { [l0, l1] } else { add([l0, l1]) };
-        let [c0, c1] = if flags & NEEDS_CSUM == 0 { [c0, c1] } else { add([c0, c1]) };
+        let shift = |field: [u8; 2]| u16::from_ne_bytes(field).saturating_add_signed(bytes).to_ne_bytes();
+        let [l0, l1] = if [l0, l1] == [0, 0] { [l0, l1] } else { shift([l0, l1]) };
+        let [c0, c1] = if flags & NEEDS_CSUM == 0 { [c0, c1] } else { shift([c0, c1]) };
         Self([flags, gso_type, l0, l1, s0, s1, c0, c1, o0, o1])
     }
 }
@@ -81,6 +81,7 @@ mod tests {
     fn a_super_frame_keeps_its_segment_size_when_a_tag_goes_in_and_its_offsets_move() {
         let before = header(NEEDS_CSUM, 1, [54, 1448, 34, 16]);
         assert_eq!(before.moved(4), header(NEEDS_CSUM, 1, [58, 1448, 38, 16]));
+        assert_eq!(before.moved(4).moved(-4), before);
         assert_eq!(before.segment_size(), 1448);
     }
 

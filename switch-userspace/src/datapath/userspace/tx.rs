@@ -20,7 +20,7 @@ use crate::{
 const SEND_BUFFER_BYTES: libc::c_int = 16 << 20;
 /// Destination and source MAC: what comes before a tag.
 const ADDRESS_BYTES: usize = 12;
-const TAG_BYTES: u16 = 4;
+const TAG_BYTES: i16 = 4;
 
 /// One socket for ports, one for uplinks.
 #[derive(Debug)]

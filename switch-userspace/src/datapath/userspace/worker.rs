@@ -166,7 +166,7 @@ impl Running {
 
 /// Waits for frames or the end.
 fn wait(ring: &PacketRing, woken: &PipeReader) -> io::Result<()> {
-    socket::wait_first([ring.as_fd(), woken.as_fd()])?;
+    socket::wait_first([ring.as_fd(), woken.as_fd()], None)?;
     if let Some(error) = socket::take_error(ring.as_fd())? {
         tracing::debug!(%error, "the interface of a receive ring changed");
     }

@@ -1,0 +1,160 @@
+//! The slow path: a thread that takes punted frames from the CPU port and runs the pipeline on the kernel's tables.
+//!
+//! The CPU port is a TAP that stays when the daemon dies, so that its index cannot become another interface's; frames
+//! that are punted meanwhile end there.
+
+use std::{
+    fs::File,
+    io::{self, PipeReader, PipeWriter, Read as _},
+    os::fd::AsFd as _,
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use switch_common::abi::{
+    addr::PortId,
+    punt::{PUNT_HEADER_LEN, parse_punted},
+};
+
+use super::{accounts::Accounts, events::Reported, slow_tables::SlowTables};
+use crate::{
+    datapath::{
+        DatapathError,
+        userspace::{DropReporter, Engine, MonotonicClock, Packet, SendQueue, TxSockets, VnetHeader},
+    },
+    netns::{ErrorKind, Family, IfName, LinkSettings, Netlink, Netns, NetnsError, Sysctl, Tap, TapSettings},
+    sys::{packet::VNET_HEADER_BYTES, socket},
+};
+
+/// The largest that a TAP allows: every frame that a port takes fits, with its header.
+const CPU_PORT_MTU: u32 = 65_521;
+/// One frame with everything before it.
+const READ_BYTES: usize = 1 << 17;
+const TAG_BYTES: usize = 4;
+
+/// The running slow path. It ends, and is waited for, when this is dropped; the CPU port stays.
+#[derive(Debug)]
+pub(super) struct SlowPath {
+    wake: Option<PipeWriter>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SlowPath {
+    /// Makes the CPU port where it is missing, starts the thread, and returns the port's index.
+    ///
+    /// # Errors
+    /// Another process has the CPU port; no more threads or descriptors.
+    pub(super) fn start(
+        netlink: &Netlink,
+        host: &Netns,
+        prefix: &str,
+        maps: &Path,
+        accounts: Arc<Accounts>,
+        reported: Reported,
+    ) -> Result<(Self, PortId), DatapathError> {
+        let name = cpu_port_name(prefix)?;
+        let settings = TapSettings { name: name.clone(), index: None, vnet_header: true, persistent: true };
+        let tap = Tap::open(&settings)?;
+        Sysctl::interface(Family::Ipv6, &name, "disable_ipv6").set("1")?;
+        let link = netlink.link_by_name(name.as_str())?;
+        let up = LinkSettings {
+            mtu: Some(CPU_PORT_MTU),
+            arp: Some(false),
+            up: Some(true),
+            ..LinkSettings::default()
+        };
+        netlink.set_link(link.index, &up)?;
+        let sockets = TxSockets::open(host, host)?;
+        let maps = maps.to_path_buf();
+        let failed =
+            |source| DatapathError::Io { op: "start", object: String::from("the slow path"), source };
+        let (woken, wake) = io::pipe().map_err(failed)?;
+        let reporter = DropReporter::new(reported.events.clone());
+        let running = Running { tap: tap.into_file(), woken, sockets, reporter, reported };
+        let thread = thread::Builder::new()
+            .name(String::from("slow-path"))
+            .spawn(move || match SlowTables::open(&maps, accounts) {
+                Ok(tables) => running.run(&tables),
+                Err(error) => tracing::error!(%error, "the slow path cannot open its tables and ends"),
+            })
+            .map_err(failed)?;
+        Ok((Self { wake: Some(wake), thread: Some(thread) }, PortId(link.index.into())))
+    }
+}
+
+impl Drop for SlowPath {
+    fn drop(&mut self) {
+        drop(self.wake.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the slow path panicked");
+        }
+    }
+}
+
+/// Removes the CPU port.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub(super) fn remove_cpu_port(netlink: &Netlink, prefix: &str) -> Result<(), DatapathError> {
+    match netlink.link_by_name(cpu_port_name(prefix)?.as_str()) {
+        Ok(link) => Ok(netlink.delete_link(link.index)?),
+        Err(error) if matches!(error.kind(), ErrorKind::NoDevice | ErrorKind::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn cpu_port_name(prefix: &str) -> Result<IfName, NetnsError> {
+    Ok(IfName::new(format!("{prefix}cpu"))?)
+}
+
+struct Running {
+    tap: File,
+    woken: PipeReader,
+    sockets: TxSockets,
+    reporter: DropReporter,
+    reported: Reported,
+}
+
+impl Running {
+    fn run(mut self, tables: &SlowTables) {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match socket::wait_first([self.tap.as_fd(), self.woken.as_fd()], None) {
+                Ok([_, true]) => return,
+                Ok([true, false]) => {}
+                Ok([false, false]) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "the slow path cannot wait for frames and ends");
+                    return;
+                }
+            }
+            match self.tap.read(&mut buffer) {
+                Ok(len) => self.switch(&buffer[..len], tables),
+                Err(error) => tracing::warn!(%error, "a punted frame could not be read"),
+            }
+        }
+    }
+
+    fn switch(&mut self, bytes: &[u8], tables: &SlowTables) {
+        let Some((vnet, bytes)) = bytes.split_first_chunk::<VNET_HEADER_BYTES>() else { return };
+        // The kernel may send frames of its own out of any interface; they have no header and are nobody's.
+        let Some(punted) = parse_punted(bytes) else { return };
+        let before = PUNT_HEADER_LEN + if punted.tag.is_some() { TAG_BYTES } else { 0 };
+        let shift = i16::try_from(before).unwrap_or(i16::MAX);
+        let packet = Packet {
+            port: punted.port,
+            bytes: punted.frame,
+            tag: punted.tag,
+            vnet: VnetHeader::new(*vnet).moved(-shift),
+        };
+        let mut engine =
+            Engine { tables, clock: &MonotonicClock, egress: &self.sockets, reporter: &mut self.reporter };
+        let mut queue = SendQueue::default();
+        engine.switch(packet, &mut queue);
+        engine.flush(&mut queue);
+        self.reported.notify();
+    }
+}

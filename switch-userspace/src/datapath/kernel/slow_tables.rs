@@ -1,0 +1,122 @@
+//! The kernel's tables as the slow path sees them: the same maps, by system call.
+//!
+//! The fast path has counted a punted frame as received already, so here that is not counted again.
+
+use std::{cell::RefCell, path::Path, sync::Arc};
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use switch_common::{
+    DropReason,
+    abi::{
+        MAX_PORTS,
+        addr::{DomainId, PortId, Slot},
+        domain::{DomainConfig, FloodKey},
+        fdb::{FdbEntry, FdbKey},
+        names,
+        port::PortConfig,
+    },
+    stage::env::{InsertError, Tables},
+};
+
+use super::{accounts::Accounts, maps::map_error};
+use crate::datapath::{DatapathError, userspace::EngineTables};
+
+/// Flags of a map update: the key must be new, or must exist (linux/bpf.h).
+const BPF_NOEXIST: u64 = 1;
+const BPF_EXIST: u64 = 2;
+
+/// The pinned maps of an instance, for one thread.
+pub(super) struct SlowTables {
+    ports: Array<MapData, PortConfig>,
+    domains: Array<MapData, DomainConfig>,
+    fdb: RefCell<HashMap<MapData, FdbKey, FdbEntry>>,
+    flood_list: HashMap<MapData, FloodKey, PortId>,
+    accounts: Arc<Accounts>,
+}
+
+impl SlowTables {
+    /// Opens the maps pinned in `dir`.
+    ///
+    /// # Errors
+    /// A pin cannot be opened.
+    pub(super) fn open(dir: &Path, accounts: Arc<Accounts>) -> Result<Self, DatapathError> {
+        Ok(Self {
+            ports: typed(dir, names::MAP_PORTS)?,
+            domains: typed(dir, names::MAP_DOMAINS)?,
+            fdb: RefCell::new(typed(dir, names::MAP_FDB)?),
+            flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
+            accounts,
+        })
+    }
+}
+
+impl Tables for SlowTables {
+    fn port(&self, port: PortId) -> Option<PortConfig> {
+        (port.0 < MAX_PORTS).then(|| self.ports.get(&port.0, 0).ok()).flatten()
+    }
+
+    fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
+        self.domains.get(&u32::from(domain.0), 0).ok().filter(|domain| domain.is_in_use())
+    }
+
+    fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
+        self.fdb.borrow().get(&key, 0).ok()
+    }
+
+    fn fdb_insert(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError> {
+        let inserted = self.fdb.borrow_mut().insert(key, entry, BPF_NOEXIST);
+        inserted.map_err(|error| if is_known_key(&error) { InsertError::Exists } else { InsertError::Full })
+    }
+
+    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
+        // An entry that was deleted meanwhile stays deleted: the next frame learns it again.
+        let _gone = self.fdb.borrow_mut().insert(key, entry, BPF_EXIST);
+    }
+
+    fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
+        self.accounts.claim_learned(slot, cap)
+    }
+
+    fn release_learned(&self, slot: Slot) {
+        self.accounts.release_learned(slot);
+    }
+
+    fn count_not_learned(&self, slot: Slot) {
+        self.accounts.count_not_learned(slot);
+    }
+
+    fn count_rx(&self, _slot: Slot, _bytes: u32) {}
+
+    fn count_tx(&self, slot: Slot, bytes: u32) {
+        self.accounts.count_slow_tx(slot, bytes);
+    }
+
+    fn count_drop(&self, slot: Slot, reason: DropReason) {
+        self.accounts.count_drop(slot, reason);
+    }
+}
+
+impl EngineTables for SlowTables {
+    fn for_each_member(&self, domain: DomainId, mut visit: impl FnMut(PortId)) {
+        let len = self.domain(domain).map_or(0, |domain| domain.flood_len());
+        for position in 0..len {
+            if let Ok(port) = self.flood_list.get(&FloodKey::new(domain, position), 0) {
+                visit(port);
+            }
+        }
+    }
+
+    fn uncount_tx(&self, slot: Slot, bytes: u32) {
+        self.accounts.uncount_slow_tx(slot, bytes);
+    }
+}
+
+fn typed<M: TryFrom<Map, Error = MapError>>(dir: &Path, name: &'static str) -> Result<M, DatapathError> {
+    let data = MapData::from_pin(dir.join(name)).map_err(map_error("open", name))?;
+    let map = Map::from_map_data(data).map_err(map_error("open", name))?;
+    M::try_from(map).map_err(map_error("open", name))
+}
+
+fn is_known_key(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(failed) if failed.io_error.raw_os_error() == Some(libc::EEXIST))
+}
