@@ -133,7 +133,10 @@ impl Running {
             }
             match self.tap.read(&mut buffer) {
                 Ok(len) => self.switch(&buffer[..len], tables),
-                Err(error) => tracing::warn!(%error, "a punted frame could not be read"),
+                Err(error) => {
+                    tracing::error!(%error, "punted frames cannot be read any more; the slow path ends");
+                    return;
+                }
             }
         }
     }
