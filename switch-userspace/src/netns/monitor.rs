@@ -67,6 +67,17 @@ impl Monitor {
         netns.run(Self::open)
     }
 
+    /// Hears from here on of interfaces in other namespaces too: those that hold the other end of a veth pair of this one.
+    /// Nothing in such an event says where it comes from, so it is a hint to look.
+    ///
+    /// # Errors
+    /// Without CAP_NET_ADMIN.
+    pub fn hear_peers(&self) -> Result<(), NetnsError> {
+        self.socket
+            .set_listen_all_namespaces(true)
+            .map_err(|source| NetnsError::system("widen", "interface monitor", source))
+    }
+
     /// The next event; nothing where none is waiting.
     ///
     /// # Errors

@@ -39,6 +39,19 @@ fn the_monitor_tells_of_new_changed_and_deleted_links_of_its_namespace() {
 }
 
 #[test]
+fn a_monitor_that_hears_peers_tells_of_the_other_end_of_a_pair() {
+    let machine = Machine::new();
+    let mut monitor = Monitor::open_in(&machine.host).expect("monitor");
+    monitor.hear_peers().expect("wide ears");
+    let (host, peer) = machine.join();
+    let settings = LinkSettings { mtu: Some(1300), ..LinkSettings::default() };
+    machine.at_container.set_link(peer, &settings).expect("mtu");
+    let is_it = |event: &LinkEvent| matches!(event, LinkEvent::Changed(link) if link.mtu == 1300);
+    let LinkEvent::Changed(link) = await_event(&mut monitor, is_it) else { panic!("another event") };
+    assert_eq!((link.index, link.peer), (peer, Some(host)));
+}
+
+#[test]
 fn a_member_that_leaves_a_bridge_is_not_taken_for_deleted() {
     let machine = Machine::new();
     let (host, _) = machine.join();
