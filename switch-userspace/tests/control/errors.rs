@@ -1,0 +1,142 @@
+//! Refusals: each says why, has its class, and leaves everything as it was.
+
+use switch_userspace::{
+    api::types::{Connect, EndpointAdd, ExitClass, NetnsChoice, NetworkCreate},
+    netns::{LinkSettings, Netlink, Netns, Route},
+};
+
+use crate::support::{Switch, assert_told, nets};
+
+#[test]
+fn bad_networks_are_refused_and_change_nothing() {
+    let switch = Switch::new();
+    switch.create("red", &["10.1.0.0/16"]);
+    let before = switch.traces();
+    let wish = |name: &str| NetworkCreate { name: name.into(), ..NetworkCreate::default() };
+    let with = |subnets: &[&str]| NetworkCreate { subnets: nets(subnets), ..wish("blue") };
+    let option = |key: &str, value: &str| NetworkCreate {
+        options: [(key.to_owned(), value.to_owned())].into(),
+        ..wish("blue")
+    };
+    for (wish, code, why) in [
+        (wish(".."), ExitClass::Usage, "1 to 15"),
+        (wish("a%d"), ExitClass::Usage, "1 to 15"),
+        (wish("lo"), ExitClass::Usage, "`lo`"),
+        (wish("sixteen-letters-"), ExitClass::Usage, "1 to 15"),
+        (wish("red"), ExitClass::Conflict, "already"),
+        (with(&["10.1.7.0/24"]), ExitClass::Conflict, "10.1.0.0/16 of network red"),
+        (with(&["10.2.0.1/24"]), ExitClass::Usage, "10.2.0.0/24"),
+        (with(&["10.2.0.0/24", "10.2.0.0/25"]), ExitClass::Conflict, "the same network"),
+        (option("colour", "red"), ExitClass::Usage, "ageing, uplink"),
+        (option("ageing", "soon"), ExitClass::Usage, "seconds"),
+        (option("uplink", "nosuch0"), ExitClass::NotFound, "nosuch0"),
+        (NetworkCreate { mtu: Some(67), ..wish("blue") }, ExitClass::Usage, "68"),
+        (NetworkCreate { vlan: Some(5), ..wish("blue") }, ExitClass::Usage, "VLAN 5"),
+    ] {
+        assert_told(switch.ask(move |control| control.create_network(wish)), code, why);
+        assert_eq!(switch.traces(), before, "{why}");
+    }
+}
+
+#[test]
+fn bad_endpoints_are_refused_and_change_nothing() {
+    let switch = Switch::new();
+    switch.create("red", &["10.1.0.0/24"]);
+    let a = switch.add("a", "red");
+    let before = switch.traces();
+    let wish = || switch.wish("b", "red", NetnsChoice::Create);
+    let with_ip = |ip: &str| {
+        let connect = Connect { ips: vec![ip.parse().expect("ip")], ..Connect::default() };
+        EndpointAdd { connect, ..wish() }
+    };
+    let with_mac = |mac: &str| {
+        let connect = Connect { mac: Some(mac.to_owned()), ..Connect::default() };
+        EndpointAdd { connect, ..wish() }
+    };
+    let named = |name: &str| EndpointAdd { name: name.into(), ..wish() };
+    let existing = |text: &str| EndpointAdd { netns: NetnsChoice::Existing(text.into()), ..wish() };
+    for (wish, code, why) in [
+        (named(".."), ExitClass::Usage, "1 to 63"),
+        (named("a:b"), ExitClass::Usage, "1 to 63"),
+        (named(&a.name), ExitClass::Conflict, "already"),
+        (EndpointAdd { network: "blue".into(), ..wish() }, ExitClass::NotFound, "blue"),
+        (EndpointAdd { namespace: Some("Upper".into()), ..wish() }, ExitClass::Usage, "lower-case"),
+        (EndpointAdd { labels: [("-".into(), String::new())].into(), ..wish() }, ExitClass::Usage, "key"),
+        (with_ip("10.1.0.1"), ExitClass::Conflict, "gateway"),
+        (with_ip("10.1.0.2"), ExitClass::Conflict, &a.name),
+        (with_ip("10.1.0.255"), ExitClass::Usage, "reserved"),
+        (with_ip("10.9.0.1"), ExitClass::Usage, "10.1.0.0/24"),
+        (with_mac("ff:ff:ff:ff:ff:ff"), ExitClass::Usage, "group"),
+        (with_mac(&a.attachments[0].mac), ExitClass::Conflict, &a.name),
+        (existing("nosuch"), ExitClass::NotFound, "nosuch"),
+        (existing("/etc/passwd"), ExitClass::Usage, "not a network namespace"),
+        (existing("/proc/thread-self/ns/net"), ExitClass::Usage, "host's own"),
+        (existing(&a.netns.path.display().to_string()), ExitClass::Conflict, &a.name),
+    ] {
+        assert_told(switch.try_add(wish), code, why);
+        assert_eq!(switch.traces(), before, "{why}");
+    }
+}
+
+#[test]
+fn a_failure_half_way_is_taken_back() {
+    let switch = Switch::new();
+    switch.create("red", &["10.1.0.0/24"]);
+    let name = switch.name("theirs");
+    let netns = Netns::create_named(&name).expect("a namespace");
+    let at_theirs = Netlink::open_in(&netns).expect("netlink");
+    let lo = at_theirs.link_by_name("lo").expect("lo").index;
+    let up = LinkSettings { up: Some(true), ..LinkSettings::default() };
+    at_theirs.set_link(lo, &up).expect("up");
+    let default = Route { device: Some(lo), metric: Some(0), ..Route::to("0.0.0.0/0".parse().expect("net")) };
+    at_theirs.add_route(&default).expect("route");
+    let before = switch.traces();
+    let refused = switch.try_add(switch.wish("a", "red", NetnsChoice::Existing(name.clone())));
+    let after = switch.traces();
+    let has_eth0 = at_theirs.link_by_name("eth0").is_ok();
+    Netns::delete_named(&name).expect("deleted");
+    assert_told(refused, ExitClass::Conflict, "default route");
+    assert_eq!(after, before);
+    assert!(!has_eth0);
+}
+
+#[test]
+fn an_interface_name_that_is_taken_inside_is_told_apart() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    switch.create("blue", &[]);
+    let a = switch.add("a", "red");
+    let connect = |ifname: &str| {
+        let (name, wish) = (a.name.clone(), Connect { ifname: Some(ifname.into()), ..Connect::default() });
+        switch.ask(move |control| control.connect("blue", &name, wish))
+    };
+    assert_told(connect("eth0"), ExitClass::Conflict, "eth0");
+    let dummy = LinkSettings { name: Some("x0".parse().expect("a name")), ..LinkSettings::default() };
+    let other = LinkSettings { name: Some("x1".parse().expect("a name")), ..LinkSettings::default() };
+    Netlink::open_in(&crate::support::inside(&a))
+        .expect("netlink")
+        .create_veth(&dummy, &other)
+        .expect("a pair");
+    let before = switch.traces();
+    assert_told(connect("x0"), ExitClass::Conflict, "x0");
+    assert_eq!(switch.traces(), before);
+    let name = a.name.clone();
+    let again = switch.ask(move |control| control.connect("red", &name, Connect::default()));
+    assert_told(again, ExitClass::Conflict, "already");
+    let missing = switch.ask(|control| control.disconnect("blue", "nosuch"));
+    assert_told(missing, ExitClass::NotFound, "nosuch");
+}
+
+#[test]
+fn state_that_cannot_be_kept_is_taken_back() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    let before = switch.traces();
+    // A directory where the new document is to be written: it can be opened by nobody, root included.
+    std::fs::create_dir(switch.state_dir().join("state.json.new")).expect("a directory");
+    let refused = switch.try_add(switch.wish("a", "red", NetnsChoice::Create));
+    let after = switch.traces();
+    std::fs::remove_dir(switch.state_dir().join("state.json.new")).expect("removed");
+    assert_told(refused, ExitClass::Failed, "state.json");
+    assert_eq!(after, before);
+}

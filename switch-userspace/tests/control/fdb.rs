@@ -1,0 +1,126 @@
+//! The forwarding database.
+
+use switch_userspace::{
+    api::types::{
+        Endpoint, ExitClass, FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, SetType,
+    },
+    netns::{LinkSettings, Netlink},
+};
+
+use crate::support::{Switch, assert_told, inside, ip};
+
+const MAC: &str = "02:00:00:00:aa:01";
+
+/// Lets an endpoint send from another MAC than its own, so that one is learned.
+fn learn(switch: &Switch, from: &Endpoint, to: &Endpoint) {
+    let netlink = Netlink::open_in(&inside(from)).expect("netlink");
+    let eth0 = netlink.link_by_name("eth0").expect("eth0").index;
+    let mac = LinkSettings { mac: Some(MAC.parse().expect("mac")), ..LinkSettings::default() };
+    netlink.set_link(eth0, &mac).expect("another MAC");
+    assert!(switch.reaches(from, &ip(to)));
+}
+
+fn entries(switch: &Switch, query: FdbQuery) -> Vec<FdbEntry> {
+    switch.ask(move |control| control.fdb(&query)).expect("fdb")
+}
+
+fn dynamic() -> FdbQuery {
+    FdbQuery { filter: Some(FdbFilter::Dynamic), ..FdbQuery::default() }
+}
+
+fn add(
+    switch: &Switch,
+    port: &str,
+    kind: SetType,
+) -> Result<FdbEntry, switch_userspace::api::types::ErrorBody> {
+    let wish = FdbAdd { mac: MAC.into(), port: port.into(), network: None, kind };
+    switch.ask(move |control| control.add_fdb(wish))
+}
+
+#[test]
+fn own_addresses_are_known_and_others_are_learned_and_flushed() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    let known = entries(&switch, FdbQuery::default());
+    assert_eq!(known.len(), 2);
+    assert!(
+        known.iter().all(|entry| entry.kind == FdbType::Endpoint && entry.age_secs.is_none()),
+        "{known:?}"
+    );
+    learn(&switch, &a, &b);
+    let learned = entries(&switch, dynamic());
+    assert_eq!((learned.len(), learned[0].mac.as_str(), learned[0].port.as_str()), (1, MAC, a.name.as_str()));
+    assert!(learned[0].age_secs.is_some_and(|age| age < 10), "{learned:?}");
+    let flushed = switch.ask(|control| control.flush_fdb(&FdbFlush::default())).expect("flushed");
+    assert_eq!(flushed.removed, 1);
+    assert_eq!(entries(&switch, dynamic()), []);
+    assert_eq!(entries(&switch, FdbQuery::default()), known);
+}
+
+#[test]
+fn entries_that_were_set_stay_over_a_restart_until_they_are_deleted() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    let set = add(&switch, &b.name, SetType::Sticky).expect("added");
+    assert_eq!((set.kind, set.port.as_str()), (FdbType::Sticky, b.name.as_str()));
+    let moved = add(&switch, &a.name, SetType::Static).expect("moved by command");
+    switch.restart();
+    let query = FdbQuery { port: Some(a.name.clone()), ..FdbQuery::default() };
+    assert!(entries(&switch, query).contains(&moved));
+    let flush = |all| FdbFlush { all, ..FdbFlush::default() };
+    assert_eq!(switch.ask(move |control| control.flush_fdb(&flush(false))).expect("flushed").removed, 0);
+    let delete = FdbDelete { mac: MAC.into(), network: Some("red".into()) };
+    let again = delete.clone();
+    assert_eq!(switch.ask(move |control| control.delete_fdb(&delete)).expect("deleted"), moved);
+    assert_told(switch.ask(move |control| control.delete_fdb(&again)), ExitClass::NotFound, MAC);
+    add(&switch, &a.name, SetType::Static).expect("added");
+    assert_eq!(switch.ask(move |control| control.flush_fdb(&flush(true))).expect("flushed").removed, 1);
+    switch.restart();
+    assert_eq!(entries(&switch, FdbQuery::default()).len(), 2);
+}
+
+#[test]
+fn entries_go_with_their_port() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    let b = switch.add("b", "red");
+    add(&switch, &b.name, SetType::Static).expect("added");
+    switch.remove("b");
+    assert_eq!(entries(&switch, FdbQuery::default()), []);
+}
+
+#[test]
+fn what_commands_may_not_do_to_the_fdb_is_refused() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    switch.create("blue", &[]);
+    let a = switch.add("a", "red");
+    let own = a.attachments[0].mac.clone();
+    let take = FdbAdd { mac: own.clone(), port: a.name.clone(), network: None, kind: SetType::Static };
+    assert_told(switch.ask(move |control| control.add_fdb(take)), ExitClass::Conflict, &a.name);
+    let delete = FdbDelete { mac: own, network: None };
+    assert_told(switch.ask(move |control| control.delete_fdb(&delete)), ExitClass::Conflict, &a.name);
+    assert_told(add(&switch, "nosuch", SetType::Static), ExitClass::NotFound, "nosuch");
+    let other =
+        FdbAdd { mac: MAC.into(), port: a.name.clone(), network: Some("blue".into()), kind: SetType::Static };
+    assert_told(switch.ask(move |control| control.add_fdb(other)), ExitClass::Conflict, "red");
+}
+
+#[test]
+fn a_mac_in_several_networks_has_to_be_told_apart() {
+    let switch = Switch::new();
+    for (network, endpoint) in [("red", "a"), ("blue", "b")] {
+        switch.create(network, &[]);
+        let endpoint = switch.add(endpoint, network);
+        add(&switch, &endpoint.name, SetType::Static).expect("added");
+    }
+    let delete = |network: Option<&str>| FdbDelete { mac: MAC.into(), network: network.map(str::to_owned) };
+    let both = delete(None);
+    assert_told(switch.ask(move |control| control.delete_fdb(&both)), ExitClass::Usage, "blue, red");
+    let one = delete(Some("red"));
+    switch.ask(move |control| control.delete_fdb(&one)).expect("deleted");
+    let last = delete(None);
+    assert_eq!(switch.ask(move |control| control.delete_fdb(&last)).expect("deleted").network, "blue");
+}

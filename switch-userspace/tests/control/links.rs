@@ -1,0 +1,86 @@
+//! What happens to interfaces behind the switch's back.
+
+use switch_userspace::{
+    api::types::{Endpoint, EndpointState},
+    netns::{LinkSettings, Netlink, Netns},
+};
+
+use crate::support::{Switch, inside, ip};
+
+fn state_is(switch: &mut Switch, name: &str, state: EndpointState) -> Endpoint {
+    switch.follow_until(|switch| {
+        let endpoint = switch.endpoint(name);
+        (endpoint.state == state).then_some(endpoint)
+    })
+}
+
+fn set_mtu(endpoint: &Endpoint, mtu: u32) {
+    let netlink = Netlink::open_in(&inside(endpoint)).expect("netlink");
+    let eth0 = netlink.link_by_name("eth0").expect("eth0").index;
+    netlink.set_link(eth0, &LinkSettings { mtu: Some(mtu), ..LinkSettings::default() }).expect("mtu");
+}
+
+fn port_mtu(switch: &Switch, endpoint: &Endpoint) -> u32 {
+    let name = endpoint.name.clone();
+    switch.ask(move |control| control.port(&name)).expect("port").mtu
+}
+
+#[test]
+fn an_endpoint_that_lost_its_interface_is_broken_until_a_restart_makes_it_again() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    let index = a.attachments[0].host_ifindex.into();
+    switch.at_host.delete_link(index).expect("deleted");
+    let broken = state_is(&mut switch, "a", EndpointState::Broken);
+    assert!(broken.reason.is_some_and(|reason| reason.contains(&a.attachments[0].host_ifname)));
+    assert_eq!(switch.status().endpoints_not_ready, 1);
+    switch.restart();
+    let again = switch.endpoint("a");
+    assert_eq!(again.state, EndpointState::Ready);
+    assert_eq!((ip(&again), &again.attachments[0].mac), (ip(&a), &a.attachments[0].mac));
+    assert!(switch.reaches(&again, &ip(&b)));
+}
+
+#[test]
+fn an_interface_that_went_while_nobody_watched_is_made_again() {
+    let mut switch = Switch::new();
+    switch.create("red", &["10.1.0.0/24", "fd01::/64"]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    switch.kill();
+    switch.at_host.delete_link(a.attachments[0].host_ifindex.into()).expect("deleted");
+    switch.start();
+    assert_eq!(switch.endpoint("a").state, EndpointState::Ready);
+    assert!(switch.reaches(&a, &ip(&b)));
+}
+
+#[test]
+fn an_endpoint_whose_namespace_is_gone_is_stale_and_can_be_removed() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let before = switch.traces();
+    let a = switch.add("a", "red");
+    Netns::delete_named(&a.name).expect("deleted");
+    let stale = state_is(&mut switch, "a", EndpointState::Stale);
+    assert!(stale.reason.is_some_and(|reason| reason.contains("gone")));
+    switch.restart();
+    assert_eq!(switch.endpoint("a").state, EndpointState::Stale);
+    switch.remove("a");
+    assert_eq!(switch.traces(), before);
+}
+
+#[test]
+fn a_port_follows_its_interface_s_mtu_up_to_the_network_s() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let a = switch.add("a", "red");
+    assert_eq!(port_mtu(&switch, &a), 1500);
+    for (mtu, expected) in [(1400, 1400), (9000, 1500), (1300, 1300)] {
+        set_mtu(&a, mtu);
+        switch.follow_until(|switch| (port_mtu(switch, &a) == expected).then_some(()));
+    }
+    switch.kill();
+    set_mtu(&a, 1200);
+    switch.start();
+    assert_eq!(port_mtu(&switch, &a), 1200);
+}

@@ -1,0 +1,96 @@
+//! The control plane ends and comes back; traffic does not notice.
+
+use std::{fs, process::Command};
+
+use switch_userspace::{
+    api::types::{EndpointState, NetnsChoice},
+    netns::NetnsError,
+};
+
+use crate::support::{Switch, inside, ip};
+
+#[test]
+fn everything_is_the_same_after_a_restart() {
+    let mut switch = Switch::new();
+    switch.create("red", &["10.1.0.0/24", "fd01::/64"]);
+    switch.create("blue", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    switch.add("c", "blue");
+    let lists = |switch: &Switch| {
+        switch.ask(|control| {
+            (control.networks(), control.endpoints(), control.fdb(&Default::default()).expect("fdb"))
+        })
+    };
+    let before = (lists(&switch), switch.traces());
+    switch.kill();
+    assert!(switch.reaches(&a, &ip(&b)), "traffic needs no control plane");
+    switch.start();
+    assert_eq!((lists(&switch), switch.traces()), before);
+    assert_eq!(switch.status().warnings, Vec::<String>::new());
+    assert!(switch.reaches(&a, &ip(&b)));
+}
+
+#[test]
+fn a_transfer_in_flight_loses_nothing_over_a_restart() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    let target = ip(&b);
+    let ping = std::thread::scope(|scope| {
+        let netns = inside(&a);
+        let ping = scope.spawn(move || {
+            let ping =
+                || Command::new("ping").args(["-c", "400", "-i", "0.005", "-W", "1", "-q", &target]).output();
+            netns.run(|| Ok::<_, NetnsError>(ping())).expect("entering a namespace").expect("ping runs")
+        });
+        for _ in 0..5 {
+            switch.restart();
+        }
+        ping.join().expect("the pinging thread")
+    });
+    let text = String::from_utf8_lossy(&ping.stdout);
+    assert!(text.contains("400 packets transmitted, 400 received"), "{text}");
+}
+
+#[test]
+fn what_a_crash_left_half_made_is_removed() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    switch.add("a", "red");
+    let stored = fs::read(switch.state_dir().join("state.json")).expect("the state");
+    let before = switch.traces();
+    let wish = switch.wish("b", "red", NetnsChoice::Existing(String::from("/proc/self/ns/net")));
+    switch.try_add(wish).expect("the test's own namespace is not the switch's host");
+    switch.kill();
+    fs::write(switch.state_dir().join("state.json"), stored).expect("as before the crash");
+    switch.start();
+    assert_eq!(switch.traces(), before);
+}
+
+#[test]
+fn with_damaged_state_traffic_goes_on_and_numbers_are_not_given_twice() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
+    let names = [a.name.clone(), b.name.clone()];
+    let stored = fs::read(switch.state_dir().join("state.json")).expect("the state");
+    switch.kill();
+    fs::write(switch.state_dir().join("state.json"), "damaged").expect("damage");
+    switch.start();
+    assert!(switch.reaches(&a, &ip(&b)));
+    let warnings = switch.status().warnings.join("\n");
+    assert!(warnings.contains("damaged") && warnings.contains("2 ports"), "{warnings}");
+    switch.create("green", &[]);
+    let c = switch.add("c", "green");
+    assert!(names.iter().all(|name| *name != c.name));
+    assert!(![&a, &b].iter().any(|old| old.attachments[0].slot == c.attachments[0].slot));
+    switch.restart();
+    assert!(switch.reaches(&a, &ip(&b)), "a second start leaves them alone, too");
+    assert_eq!(switch.endpoint("c").state, EndpointState::Ready);
+    // The test needs the old state once more, to have its namespaces removed.
+    switch.remove("c");
+    switch.kill();
+    fs::write(switch.state_dir().join("state.json"), stored).expect("as before");
+    switch.start();
+    assert!(switch.reaches(&a, &ip(&b)));
+}
