@@ -11,6 +11,7 @@ mod man;
 mod monitor;
 mod network;
 mod output;
+mod panic;
 mod parse;
 mod place;
 mod port;
@@ -68,11 +69,14 @@ enum Command {
 /// Reads the words that the program was started with, does what they say, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => ExitCode::from(error.report(&cli.place)),
-    }
+    panic::told(|| {
+        let cli = Cli::parse();
+        match dispatch(&cli) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => ExitCode::from(error.report(&cli.place)),
+        }
+    })
+    .unwrap_or(ExitCode::FAILURE)
 }
 
 fn dispatch(cli: &Cli) -> Result<(), CliError> {
