@@ -10,6 +10,7 @@ pub mod ns;
 pub mod packet;
 pub mod packet_ring;
 pub mod pod;
+pub mod process;
 pub mod shm;
 pub mod socket;
 pub mod wake;

@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::CliError;
-use crate::api::{client::Client, routes};
+use serde::Deserialize;
 
-pub(super) const DEFAULT_INSTANCE: &str = "default";
+use super::error::CliError;
+use crate::{
+    api::{client::Client, routes},
+    datapath::{Mode, naming::DEFAULT_INSTANCE},
+    model::InstanceName,
+};
+
 pub(super) const DEFAULT_RUN_DIR: &str = "/run/wye";
 pub(super) const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 
@@ -14,19 +19,39 @@ pub(super) const DEFAULT_BPFFS: &str = "/sys/fs/bpf";
 pub(super) struct Place {
     /// Which switch: several can run on one machine.
     #[arg(long, global = true, env = "WYE_INSTANCE", value_name = "NAME", default_value = DEFAULT_INSTANCE)]
-    pub(super) instance: String,
+    pub(super) instance: InstanceName,
     /// Directory of sockets and locks.
     #[arg(long, global = true, env = "WYE_RUN_DIR", value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
     pub(super) run_dir: PathBuf,
 }
 
 /// Which of the two datapaths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum DatapathMode {
     /// Programs in the kernel.
     Ebpf,
     /// The userspace switch.
     Userspace,
+}
+
+impl DatapathMode {
+    /// The word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Ebpf => "ebpf",
+            Self::Userspace => "userspace",
+        }
+    }
+}
+
+impl From<DatapathMode> for Mode {
+    fn from(mode: DatapathMode) -> Self {
+        match mode {
+            DatapathMode::Ebpf => Self::Ebpf,
+            DatapathMode::Userspace => Self::Userspace,
+        }
+    }
 }
 
 /// Where the bpf file system is.
@@ -40,7 +65,7 @@ pub(super) struct BpffsArgs {
 impl Place {
     /// Directory of this instance's socket, lock and log.
     pub(super) fn dir(&self) -> PathBuf {
-        self.run_dir.join(&self.instance)
+        self.run_dir.join(self.instance.as_str())
     }
 
     /// Where a daemon in the background writes what it has to say.
@@ -56,7 +81,7 @@ impl Place {
     /// The command `wye WORDS` for this place, to be typed.
     pub(super) fn command(&self, words: &str) -> String {
         let mut command = format!("wye {words}");
-        if self.instance != DEFAULT_INSTANCE {
+        if self.instance.as_str() != DEFAULT_INSTANCE {
             command += &format!(" --instance {}", self.instance);
         }
         if self.run_dir != Path::new(DEFAULT_RUN_DIR) {
@@ -72,9 +97,9 @@ mod tests {
 
     #[test]
     fn a_command_to_type_names_what_is_not_the_default() {
-        let mut place = Place { instance: DEFAULT_INSTANCE.into(), run_dir: DEFAULT_RUN_DIR.into() };
+        let mut place = Place { instance: InstanceName::new(DEFAULT_INSTANCE).expect("a name"), run_dir: DEFAULT_RUN_DIR.into() };
         assert_eq!(place.command("up"), "wye up");
-        place.instance = "lab".into();
+        place.instance = InstanceName::new("lab").expect("a name");
         place.run_dir = "/tmp/lab".into();
         assert_eq!(place.command("up"), "wye up --instance lab --run-dir /tmp/lab");
     }

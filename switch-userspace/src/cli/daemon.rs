@@ -1,0 +1,65 @@
+//! `wye daemon`: the switch's control plane in the foreground.
+
+use std::{
+    io::{self, IsTerminal},
+    process,
+};
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    error::{CliError, told_body},
+    output::{self, say},
+    place::Place,
+    wishes::Wishes,
+};
+use crate::{daemon, sys};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye daemon
+  wye daemon --datapath userspace --instance lab
+  wye daemon --config /etc/wye.toml";
+
+/// What a daemon in the background says on stdout when it is ready; anything else is why it ends.
+pub(super) const READY: &str = "ready\n";
+
+/// Run the daemon in the foreground, until Ctrl-C or `wye down`. Traffic goes on without it.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct DaemonArgs {
+    #[command(flatten)]
+    wishes: Wishes,
+    /// Started by `wye up`: leave its terminal, and tell it on stdout how the start went.
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+pub(super) fn run(args: &DaemonArgs, place: &Place) -> Result<(), CliError> {
+    let settings = args.wishes.settings(place)?;
+    log_to_stderr();
+    if args.detached {
+        sys::process::new_session().map_err(|source| CliError::File {
+            op: "leave",
+            object: "the terminal".to_owned(),
+            source,
+        })?;
+    }
+    let instance = settings.instance.clone();
+    let ready = move || {
+        if args.detached {
+            output::print(READY)
+        } else {
+            say(format!("instance {instance} is ready, pid {}", process::id()));
+            Ok(())
+        }
+    };
+    daemon::run(settings, ready)
+}
+
+/// `RUST_LOG` chooses what is logged.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+}

@@ -1,0 +1,115 @@
+//! `wye up`: starts the daemon in the background and returns when it is ready.
+
+use std::{
+    env,
+    fs::{DirBuilder, File},
+    io::{self, Read},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    process::{Child, Command, Stdio},
+};
+
+use clap::Args;
+
+use super::{
+    daemon::READY,
+    error::CliError,
+    output::say,
+    place::{DatapathMode, Place},
+    wishes::Wishes,
+};
+use crate::{
+    api::{
+        client::ClientError,
+        routes,
+        types::{ExitClass, Status},
+    },
+    control::Settings,
+    datapath::Mode,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  wye up
+  wye up --datapath userspace
+  wye up --instance lab --state-dir /tmp/lab";
+
+/// Start the daemon in the background; returns when it is ready.
+///
+/// What the daemon has to say goes to the file wye.log beside its socket.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(super) struct UpArgs {
+    #[command(flatten)]
+    wishes: Wishes,
+}
+
+pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
+    let settings = args.wishes.settings(place)?;
+    match place.client()?.get::<Status>(routes::STATUS) {
+        Ok(status) => {
+            say(format!("instance {} runs already, pid {}", status.instance, status.pid));
+            return Ok(());
+        }
+        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut child = spawn(&settings, place)?;
+    let said = listen(&mut child).map_err(|source| failed("hear from", source))?;
+    if said == READY {
+        say(format!("instance {} is ready, pid {}", place.instance, child.id()));
+        return Ok(());
+    }
+    let status = child.wait().map_err(|source| failed("wait for", source))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
+    Err(CliError::DaemonFailed { code, said, log: place.log() })
+}
+
+fn spawn(settings: &Settings, place: &Place) -> Result<Child, CliError> {
+    let log = open_log(place).map_err(|source| CliError::File {
+        op: "open",
+        object: place.log().display().to_string(),
+        source,
+    })?;
+    let wye = env::current_exe().map_err(|source| failed("find the program of", source))?;
+    let mode = match settings.mode {
+        Mode::Ebpf => DatapathMode::Ebpf,
+        Mode::Userspace => DatapathMode::Userspace,
+    };
+    Command::new(wye)
+        .args(["daemon", "--detached", "--instance", settings.instance.as_str(), "--datapath", mode.word()])
+        .arg("--run-dir")
+        .arg(&settings.run_dir)
+        .arg("--state-dir")
+        .arg(&settings.state_dir)
+        .arg("--bpffs")
+        .arg(&settings.bpffs)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(|source| failed("start", source))
+}
+
+fn open_log(place: &Place) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o755).create(place.dir())?;
+    File::options().append(true).create(true).mode(0o600).open(place.log())
+}
+
+/// What the daemon says up to the moment when it is ready, or ends.
+fn listen(child: &mut Child) -> io::Result<String> {
+    let mut said = Vec::new();
+    let Some(pipe) = child.stdout.as_mut() else { return Ok(String::new()) };
+    let mut part = [0; 4_096];
+    while said != READY.as_bytes() {
+        match pipe.read(&mut part)? {
+            0 => break,
+            length => said.extend_from_slice(&part[..length]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+fn failed(op: &'static str, source: io::Error) -> CliError {
+    CliError::File { op, object: "the daemon".to_owned(), source }
+}

@@ -1,0 +1,107 @@
+//! How a daemon is to run: what the words, the environment and a configuration file say, in this order.
+
+use std::{
+    fs,
+    path::{Path, PathBuf, absolute},
+};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{
+    error::CliError,
+    place::{DEFAULT_BPFFS, DatapathMode, Place},
+};
+use crate::control::Settings;
+
+const DEFAULT_STATE_DIR: &str = "/var/lib/wye";
+
+/// Options of the commands that start a daemon.
+#[derive(Debug, Args)]
+pub(super) struct Wishes {
+    /// A TOML file with any of the keys datapath, state-dir and bpffs; options and variables win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where frames are switched [default: ebpf].
+    #[arg(long, value_enum)]
+    datapath: Option<DatapathMode>,
+    #[command(flatten)]
+    dirs: DirWishes,
+}
+
+/// Where a daemon keeps what outlives it.
+#[derive(Debug, Args)]
+pub(super) struct DirWishes {
+    /// Directory of the desired state [default: /var/lib/wye].
+    #[arg(long, env = "WYE_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The bpf file system that kernel objects are pinned in [default: /sys/fs/bpf].
+    #[arg(long, env = "WYE_BPFFS", value_name = "DIR")]
+    bpffs: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct ConfigFile {
+    datapath: Option<DatapathMode>,
+    state_dir: Option<PathBuf>,
+    bpffs: Option<PathBuf>,
+}
+
+impl Wishes {
+    /// What they come to, with absolute paths.
+    pub(super) fn settings(&self, place: &Place) -> Result<Settings, CliError> {
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let mode = self.datapath.or(file.datapath).unwrap_or(DatapathMode::Ebpf);
+        settings(place, mode, &self.dirs, &file)
+    }
+}
+
+impl DirWishes {
+    /// What they come to where the datapath does not matter.
+    pub(super) fn settings(&self, place: &Place) -> Result<Settings, CliError> {
+        settings(place, DatapathMode::Ebpf, self, &ConfigFile::default())
+    }
+}
+
+fn settings(place: &Place, mode: DatapathMode, dirs: &DirWishes, file: &ConfigFile) -> Result<Settings, CliError> {
+    let dir = |wish: &Option<PathBuf>, file: &Option<PathBuf>, default: &str| {
+        absolute_path(wish.as_deref().or(file.as_deref()).unwrap_or(Path::new(default)))
+    };
+    Ok(Settings {
+        instance: place.instance.clone(),
+        run_dir: absolute_path(&place.run_dir)?,
+        state_dir: dir(&dirs.state_dir, &file.state_dir, DEFAULT_STATE_DIR)?,
+        bpffs: dir(&dirs.bpffs, &file.bpffs, DEFAULT_BPFFS)?,
+        mode: mode.into(),
+    })
+}
+
+fn absolute_path(path: &Path) -> Result<PathBuf, CliError> {
+    absolute(path).map_err(|source| CliError::File { op: "make absolute", object: path.display().to_string(), source })
+}
+
+fn read(path: &Path) -> Result<ConfigFile, CliError> {
+    let object = || path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|source| CliError::File { op: "read", object: object(), source })?;
+    toml::from_str(&text).map_err(|source| CliError::Config { file: object(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_file_may_say_all_that_the_options_say() {
+        let file: ConfigFile =
+            toml::from_str("datapath = \"userspace\"\nstate-dir = \"/a\"\nbpffs = \"/b\"").expect("TOML");
+        assert_eq!(file.datapath, Some(DatapathMode::Userspace));
+        assert_eq!((file.state_dir, file.bpffs), (Some("/a".into()), Some("/b".into())));
+    }
+
+    #[test]
+    fn a_key_that_nobody_reads_is_refused_with_its_place() {
+        let error = toml::from_str::<ConfigFile>("datapath = \"ebpf\"\nstatedir = \"/a\"").expect_err("unknown key");
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
+}
