@@ -30,6 +30,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// The lock's file name in the run directory: a daemon holds it for as long as it lives.
+pub const LOCK_NAME: &str = "lock";
+
 /// Why the daemon did not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -162,7 +165,7 @@ fn lock(settings: &Settings) -> Result<File, DaemonError> {
     let dir = &settings.run_dir;
     fs::create_dir_all(dir).map_err(io_error("make", dir))?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o750)).map_err(io_error("restrict", dir))?;
-    let path = dir.join("lock");
+    let path = dir.join(LOCK_NAME);
     let file = File::create(&path).map_err(io_error("make", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

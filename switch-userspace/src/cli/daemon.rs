@@ -1,19 +1,14 @@
 //! `wye daemon`: the switch's control plane in the foreground.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process,
 };
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
-use super::{
-    error::{CliError, told_body},
-    output::{self, say},
-    place::Place,
-    wishes::Wishes,
-};
+use super::{error::CliError, output::say, place::Place, wishes::Wishes};
 use crate::{daemon, sys};
 
 const EXAMPLES: &str = "\
@@ -37,7 +32,7 @@ pub(super) struct DaemonArgs {
 }
 
 pub(super) fn run(args: &DaemonArgs, place: &Place) -> Result<(), CliError> {
-    let settings = args.wishes.settings(place)?;
+    let settings = args.wishes.choose(place)?.settings();
     log_to_stderr();
     if args.detached {
         sys::process::new_session().map_err(|source| CliError::File {
@@ -46,20 +41,30 @@ pub(super) fn run(args: &DaemonArgs, place: &Place) -> Result<(), CliError> {
             source,
         })?;
     }
-    let instance = settings.instance.clone();
-    let ready = move || {
+    let ready = || {
         if args.detached {
-            output::print(READY)
-        } else {
-            say(format!("instance {instance} is ready, pid {}", process::id()));
-            Ok(())
+            return io::stdout().write_all(READY.as_bytes());
         }
+        say(format!("instance {} is ready, pid {}", settings.instance, process::id()));
+        Ok(())
     };
-    daemon::run(settings, ready)
+    let ended = daemon::run(&settings, ready);
+    let ended = ended.map_err(|source| CliError::Daemon { op: "run", source: Box::new(source) });
+    if let Err(error) = &ended
+        && args.detached
+    {
+        // The log has it, too: where `wye up` has gone away, nobody else reads this.
+        let _ = io::stdout().write_all(error.told(place).1.as_bytes());
+    }
+    ended
 }
 
 /// `RUST_LOG` chooses what is logged.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }

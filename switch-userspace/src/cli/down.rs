@@ -1,5 +1,14 @@
 //! `wye down`: stops the daemon and waits until it is gone.
 
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
 use clap::Args;
 
 use super::{error::CliError, output::say, place::Place, wishes::DirWishes};
@@ -9,6 +18,7 @@ use crate::{
         routes,
         types::{Stop, Stopped},
     },
+    control::Settings,
     daemon,
 };
 
@@ -26,4 +36,58 @@ pub(super) struct DownArgs {
     purge: bool,
     #[command(flatten)]
     dirs: DirWishes,
+}
+
+/// How long a daemon may take to end once it has answered.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
+    let instance = &place.instance;
+    let settings = args.dirs.choose(place)?.settings();
+    match place.client()?.post::<Stopped>(routes::STOP, &Stop { purge: args.purge }) {
+        Ok(stopped) => wait_for_end(&settings.run_dir, stopped.pid)?,
+        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) if args.purge => {
+            daemon::purge(&settings)
+                .map_err(|source| CliError::Daemon { op: "purge", source: Box::new(source) })?;
+        }
+        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) => {
+            say(format!("no daemon of instance {instance} runs"));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if args.purge {
+        forget_directories(&settings)?;
+        say(format!("instance {instance} is gone with everything it had"));
+    } else {
+        say(format!("instance {instance} has stopped; its traffic goes on"));
+    }
+    Ok(())
+}
+
+/// The daemon holds its lock for as long as it lives.
+fn wait_for_end(run_dir: &Path, pid: u32) -> Result<(), CliError> {
+    let path = run_dir.join(daemon::LOCK_NAME);
+    let failed = |source| CliError::File { op: "wait for", object: path.display().to_string(), source };
+    let lock = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed)?,
+    };
+    let (ended, wait) = mpsc::channel();
+    thread::spawn(move || ended.send(lock.lock()));
+    let locked =
+        wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { pid, after: END_TIMEOUT })?;
+    locked.map_err(failed)
+}
+
+/// Removes what only commands have put into the directories, and those that are empty then.
+fn forget_directories(settings: &Settings) -> Result<(), CliError> {
+    let failed =
+        |source| CliError::File { op: "remove", object: settings.run_dir.display().to_string(), source };
+    fs::remove_dir_all(&settings.run_dir).map_err(failed)?;
+    for parent in [settings.run_dir.parent(), settings.state_dir.parent()].into_iter().flatten() {
+        // Other instances may have theirs there.
+        let _ = fs::remove_dir(parent);
+    }
+    Ok(())
 }

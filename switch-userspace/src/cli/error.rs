@@ -1,7 +1,7 @@
 //! Everything a command can end with other than success, and how it is told: what failed, on which object, why, what stayed
 //! as it was, and the next command.
 
-use std::io;
+use std::{io, time::Duration};
 
 use thiserror::Error;
 
@@ -11,6 +11,7 @@ use crate::{
         client::ClientError,
         types::{ErrorBody, ExitClass},
     },
+    daemon::DaemonError,
     netns::{ErrorKind, NetnsError},
 };
 
@@ -51,6 +52,38 @@ pub(super) enum CliError {
         /// The system's answer.
         source: io::Error,
     },
+    /// A configuration file makes no sense.
+    #[error("{source}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and where.
+        source: toml::de::Error,
+    },
+    /// The daemon did not start, had to stop, or could not purge.
+    #[error("{source}")]
+    Daemon {
+        /// What was tried.
+        op: &'static str,
+        /// Why it failed.
+        source: Box<DaemonError>,
+    },
+    /// A daemon that was started in the background has ended again.
+    #[error("the daemon ended before it was ready")]
+    DaemonFailed {
+        /// Its exit code.
+        code: u8,
+        /// Why, as it is to be printed; empty where it did not say.
+        said: String,
+    },
+    /// A daemon that was told to stop has not ended.
+    #[error("process {pid} has not ended within {} s", after.as_secs())]
+    StillRunning {
+        /// Its process.
+        pid: u32,
+        /// How long the command waited.
+        after: Duration,
+    },
     /// The kernel lacks what wye needs.
     #[error("missing on kernel {kernel}: {}", missing.join(", "))]
     Kernel {
@@ -78,24 +111,34 @@ impl CliError {
 
     /// Prints the error and returns the exit code that goes with it.
     pub(super) fn report(&self, place: &Place) -> u8 {
+        let (code, text) = self.told(place);
+        say(text);
+        code
+    }
+
+    /// The exit code, and the text as it is to be printed.
+    pub(super) fn told(&self, place: &Place) -> (u8, String) {
         match self {
             Self::Several(errors) => {
-                errors.iter().map(|error| error.report(place)).reduce(|first, _| first).unwrap_or_default()
+                let both =
+                    |(code, text): (u8, String), (_, more): (u8, String)| (code, format!("{text}\n{more}"));
+                errors.iter().map(|error| error.told(place)).reduce(both).unwrap_or_default()
             }
-            Self::Run { source, .. } => {
-                print_body(&self.body(place));
-                code_of_unrunnable(source)
-            }
+            Self::DaemonFailed { code, said, .. } if !said.is_empty() => (*code, said.trim_end().to_owned()),
+            Self::Run { source, .. } => (code_of_unrunnable(source), text_of(&self.body(place))),
             Self::Client(_)
             | Self::Usage { .. }
             | Self::Netns(_)
             | Self::File { .. }
+            | Self::Config { .. }
             | Self::Kernel { .. }
+            | Self::Daemon { .. }
+            | Self::DaemonFailed { .. }
+            | Self::StillRunning { .. }
             | Self::Demo(_)
             | Self::Output(_) => {
                 let body = self.body(place);
-                print_body(&body);
-                body.code.exit_code()
+                (body.code.exit_code(), text_of(&body))
             }
         }
     }
@@ -120,6 +163,23 @@ impl CliError {
             Self::File { op, object, source } => {
                 told(class_of_io(source), op, object.clone(), root_hint(source))
             }
+            Self::Config { file, .. } => told(ExitClass::Usage, "read", file.clone(), None),
+            Self::Daemon { op, source } => daemon_body(op, source, place),
+            Self::DaemonFailed { .. } => told(
+                ExitClass::Failed,
+                "start",
+                format!("instance {}", place.instance),
+                Some(format!("see {}", place.log().display())),
+            ),
+            Self::StillRunning { .. } => ErrorBody {
+                unchanged: "it was told to stop".to_owned(),
+                ..told(
+                    ExitClass::Timeout,
+                    "stop",
+                    format!("instance {}", place.instance),
+                    Some(format!("see {}", place.log().display())),
+                )
+            },
             Self::Kernel { .. } => ErrorBody {
                 unchanged: String::new(),
                 ..told(
@@ -190,6 +250,34 @@ fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
     }
 }
 
+fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
+    if let DaemonError::Control(body) = error {
+        return body.clone();
+    }
+    let code = error.class();
+    let next = match error {
+        DaemonError::Running { .. } => format!("stop it with `{}`", place.command("down")),
+        _ if code == ExitClass::Permission => "run the command as root".to_owned(),
+        DaemonError::Io { .. }
+        | DaemonError::Start(_)
+        | DaemonError::Gone(_)
+        | DaemonError::Datapath(_)
+        | DaemonError::Netns(_)
+        | DaemonError::Store(_)
+        | DaemonError::Control(_) => {
+            format!("see what this machine offers with `{}`", place.command("doctor"))
+        }
+    };
+    ErrorBody {
+        code,
+        failed: op.to_owned(),
+        object: format!("instance {}", place.instance),
+        why: error.to_string(),
+        unchanged: NOTHING_CHANGED.to_owned(),
+        next: Some(next),
+    }
+}
+
 fn demo_body(error: &DemoError) -> ErrorBody {
     let (code, next) = match error {
         DemoError::Missing(_) => (
@@ -221,16 +309,21 @@ fn demo_body(error: &DemoError) -> ErrorBody {
     }
 }
 
-/// Prints an error in full: the first line alone says what is wrong.
-pub(super) fn print_body(body: &ErrorBody) {
+/// An error in full: the first line alone says what is wrong.
+fn text_of(body: &ErrorBody) -> String {
     let object = if body.object.is_empty() { String::new() } else { format!(" {}", body.object) };
-    say(format!("{} {}{object}: {}", style::error("error:"), body.failed, without_numbers(&body.why)));
-    if !body.unchanged.is_empty() {
-        say(format!("  {}", body.unchanged));
+    let mut text = format!(
+        "{} {}{object}: {}",
+        style::error("error:"),
+        body.failed,
+        without_numbers(body.why.trim_end())
+    );
+    for more in
+        [Some(&body.unchanged), body.next.as_ref()].into_iter().flatten().filter(|more| !more.is_empty())
+    {
+        text += &format!("\n  {}", without_numbers(more));
     }
-    if let Some(next) = &body.next {
-        say(format!("  {next}"));
-    }
+    text
 }
 
 /// Takes the number away that Rust puts behind the system's words: `Operation not permitted (os error 1)`.

@@ -1,8 +1,10 @@
 //! The command line: one file a noun. It talks to the daemon's API and to nothing else.
 
 mod completion;
+mod daemon;
 mod demo;
 mod doctor;
+mod down;
 mod endpoint;
 mod error;
 mod exec;
@@ -18,7 +20,9 @@ mod port;
 mod status;
 mod style;
 mod table;
+mod up;
 mod version;
+mod wishes;
 
 use std::process::ExitCode;
 
@@ -28,7 +32,7 @@ use self::{error::CliError, place::Place};
 
 const EXAMPLES: &str = "\
 Examples:
-  wye doctor
+  wye up
   wye network create red
   wye endpoint add web --network red --create-netns
   wye exec web -- ip addr
@@ -51,6 +55,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Daemon(daemon::DaemonArgs),
+    Up(up::UpArgs),
+    Down(down::DownArgs),
     Status(status::StatusArgs),
     Doctor(doctor::DoctorArgs),
     Version(version::VersionArgs),
@@ -82,6 +89,9 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<(), CliError> {
     let place = &cli.place;
     match &cli.command {
+        Command::Daemon(args) => daemon::run(args, place),
+        Command::Up(args) => up::run(args, place),
+        Command::Down(args) => down::run(args, place),
         Command::Status(args) => status::run(args, place),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => version::run(args, place),

@@ -97,7 +97,10 @@ mod tests {
 
     #[test]
     fn a_command_to_type_names_what_is_not_the_default() {
-        let mut place = Place { instance: InstanceName::new(DEFAULT_INSTANCE).expect("a name"), run_dir: DEFAULT_RUN_DIR.into() };
+        let mut place = Place {
+            instance: InstanceName::new(DEFAULT_INSTANCE).expect("a name"),
+            run_dir: DEFAULT_RUN_DIR.into(),
+        };
         assert_eq!(place.command("up"), "wye up");
         place.instance = InstanceName::new("lab").expect("a name");
         place.run_dir = "/tmp/lab".into();

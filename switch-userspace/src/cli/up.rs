@@ -14,17 +14,13 @@ use super::{
     daemon::READY,
     error::CliError,
     output::say,
-    place::{DatapathMode, Place},
-    wishes::Wishes,
+    place::Place,
+    wishes::{Chosen, Wishes},
 };
-use crate::{
-    api::{
-        client::ClientError,
-        routes,
-        types::{ExitClass, Status},
-    },
-    control::Settings,
-    datapath::Mode,
+use crate::api::{
+    client::ClientError,
+    routes,
+    types::{ExitClass, Status},
 };
 
 const EXAMPLES: &str = "\
@@ -44,7 +40,7 @@ pub(super) struct UpArgs {
 }
 
 pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
-    let settings = args.wishes.settings(place)?;
+    let chosen = args.wishes.choose(place)?;
     match place.client()?.get::<Status>(routes::STATUS) {
         Ok(status) => {
             say(format!("instance {} runs already, pid {}", status.instance, status.pid));
@@ -53,36 +49,28 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
         Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut child = spawn(&settings, place)?;
+    let mut child = spawn(&chosen, place)?;
     let said = listen(&mut child).map_err(|source| failed("hear from", source))?;
     if said == READY {
         say(format!("instance {} is ready, pid {}", place.instance, child.id()));
         return Ok(());
     }
     let status = child.wait().map_err(|source| failed("wait for", source))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
-    Err(CliError::DaemonFailed { code, said, log: place.log() })
+    let code =
+        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
+    Err(CliError::DaemonFailed { code, said })
 }
 
-fn spawn(settings: &Settings, place: &Place) -> Result<Child, CliError> {
+fn spawn(chosen: &Chosen, place: &Place) -> Result<Child, CliError> {
     let log = open_log(place).map_err(|source| CliError::File {
         op: "open",
         object: place.log().display().to_string(),
         source,
     })?;
     let wye = env::current_exe().map_err(|source| failed("find the program of", source))?;
-    let mode = match settings.mode {
-        Mode::Ebpf => DatapathMode::Ebpf,
-        Mode::Userspace => DatapathMode::Userspace,
-    };
     Command::new(wye)
-        .args(["daemon", "--detached", "--instance", settings.instance.as_str(), "--datapath", mode.word()])
-        .arg("--run-dir")
-        .arg(&settings.run_dir)
-        .arg("--state-dir")
-        .arg(&settings.state_dir)
-        .arg("--bpffs")
-        .arg(&settings.bpffs)
+        .args(["daemon", "--detached"])
+        .args(chosen.arguments())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

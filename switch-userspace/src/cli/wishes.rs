@@ -1,6 +1,7 @@
 //! How a daemon is to run: what the words, the environment and a configuration file say, in this order.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf, absolute},
 };
@@ -12,7 +13,7 @@ use super::{
     error::CliError,
     place::{DEFAULT_BPFFS, DatapathMode, Place},
 };
-use crate::control::Settings;
+use crate::{control::Settings, model::InstanceName};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/wye";
 
@@ -48,42 +49,92 @@ struct ConfigFile {
     bpffs: Option<PathBuf>,
 }
 
+/// What the wishes come to; all paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    instance: InstanceName,
+    datapath: DatapathMode,
+    run_dir: PathBuf,
+    state_dir: PathBuf,
+    bpffs: PathBuf,
+}
+
 impl Wishes {
-    /// What they come to, with absolute paths.
-    pub(super) fn settings(&self, place: &Place) -> Result<Settings, CliError> {
+    /// Puts words, variables and file together.
+    pub(super) fn choose(&self, place: &Place) -> Result<Chosen, CliError> {
         let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let mode = self.datapath.or(file.datapath).unwrap_or(DatapathMode::Ebpf);
-        settings(place, mode, &self.dirs, &file)
+        let datapath = self.datapath.or(file.datapath).unwrap_or(DatapathMode::Ebpf);
+        choose(place, datapath, &self.dirs, &file)
     }
 }
 
 impl DirWishes {
-    /// What they come to where the datapath does not matter.
-    pub(super) fn settings(&self, place: &Place) -> Result<Settings, CliError> {
-        settings(place, DatapathMode::Ebpf, self, &ConfigFile::default())
+    /// Puts words and variables together, for the default datapath.
+    pub(super) fn choose(&self, place: &Place) -> Result<Chosen, CliError> {
+        choose(place, DatapathMode::Ebpf, self, &ConfigFile::default())
     }
 }
 
-fn settings(place: &Place, mode: DatapathMode, dirs: &DirWishes, file: &ConfigFile) -> Result<Settings, CliError> {
+impl Chosen {
+    /// What the daemon is told: directories of this instance alone.
+    pub(super) fn settings(&self) -> Settings {
+        let instance = self.instance.as_str();
+        Settings {
+            instance: self.instance.clone(),
+            run_dir: self.run_dir.join(instance),
+            state_dir: self.state_dir.join(instance),
+            bpffs: self.bpffs.clone(),
+            mode: self.datapath.into(),
+        }
+    }
+
+    /// The options that say the same.
+    pub(super) fn arguments(&self) -> [&OsStr; 10] {
+        [
+            "--instance".as_ref(),
+            self.instance.as_str().as_ref(),
+            "--datapath".as_ref(),
+            self.datapath.word().as_ref(),
+            "--run-dir".as_ref(),
+            self.run_dir.as_os_str(),
+            "--state-dir".as_ref(),
+            self.state_dir.as_os_str(),
+            "--bpffs".as_ref(),
+            self.bpffs.as_os_str(),
+        ]
+    }
+}
+
+fn choose(
+    place: &Place,
+    datapath: DatapathMode,
+    dirs: &DirWishes,
+    file: &ConfigFile,
+) -> Result<Chosen, CliError> {
     let dir = |wish: &Option<PathBuf>, file: &Option<PathBuf>, default: &str| {
         absolute_path(wish.as_deref().or(file.as_deref()).unwrap_or(Path::new(default)))
     };
-    Ok(Settings {
+    Ok(Chosen {
         instance: place.instance.clone(),
+        datapath,
         run_dir: absolute_path(&place.run_dir)?,
         state_dir: dir(&dirs.state_dir, &file.state_dir, DEFAULT_STATE_DIR)?,
         bpffs: dir(&dirs.bpffs, &file.bpffs, DEFAULT_BPFFS)?,
-        mode: mode.into(),
     })
 }
 
 fn absolute_path(path: &Path) -> Result<PathBuf, CliError> {
-    absolute(path).map_err(|source| CliError::File { op: "make absolute", object: path.display().to_string(), source })
+    absolute(path).map_err(|source| CliError::File {
+        op: "make absolute",
+        object: path.display().to_string(),
+        source,
+    })
 }
 
 fn read(path: &Path) -> Result<ConfigFile, CliError> {
     let object = || path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|source| CliError::File { op: "read", object: object(), source })?;
+    let text =
+        fs::read_to_string(path).map_err(|source| CliError::File { op: "read", object: object(), source })?;
     toml::from_str(&text).map_err(|source| CliError::Config { file: object(), source })
 }
 
@@ -101,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_key_that_nobody_reads_is_refused_with_its_place() {
-        let error = toml::from_str::<ConfigFile>("datapath = \"ebpf\"\nstatedir = \"/a\"").expect_err("unknown key");
+        let error =
+            toml::from_str::<ConfigFile>("datapath = \"ebpf\"\nstatedir = \"/a\"").expect_err("unknown key");
         assert!(error.to_string().contains("line 2"), "{error}");
     }
 }
