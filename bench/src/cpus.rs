@@ -1,4 +1,4 @@
-//! Which CPU does what.
+//! Which CPU does what, and ahead of what.
 
 use anyhow::{Context, Result};
 
@@ -9,6 +9,8 @@ use crate::sys;
 pub(crate) struct Cpus {
     /// Puts frames, and carries whatever the kernel does with them.
     pub(crate) source: usize,
+    /// Runs the threads of a userspace switch; the source's own where there is only one.
+    pub(crate) switch: usize,
 }
 
 impl Cpus {
@@ -19,7 +21,7 @@ impl Cpus {
     pub(crate) fn choose() -> Result<Self> {
         let allowed = sys::allowed_cpus().context("cannot ask which CPUs may be used")?;
         let source = allowed.first().copied().context("no CPU may be used")?;
-        Ok(Self { source })
+        Ok(Self { source, switch: allowed.last().copied().unwrap_or(source) })
     }
 }
 
@@ -33,4 +35,10 @@ pub(crate) fn take(cpu: usize) -> Result<()> {
     // Competing is allowed, as said above.
     let _competes = sys::run_first();
     Ok(())
+}
+
+/// Gives the calling thread, and threads and programs it will start, the largest share of the machine among ordinary work.
+/// Unlike [`take`] this leaves the kernel's own threads their time. Where it is not allowed they compete.
+pub(crate) fn prefer() {
+    let _competes = sys::prefer();
 }

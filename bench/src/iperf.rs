@@ -8,12 +8,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::topology::Container;
+use crate::{cpus, topology::Container};
 
+const PROGRAM: &str = "iperf3";
 /// What a server prints once a client can connect.
 const READY: &str = "Server listening";
-/// Ahead of what else the machine does, without keeping the kernel's own threads from running.
-const NICENESS: [&str; 2] = ["-n", "-20"];
 
 /// Bits that the receiver got in a second, over `seconds` seconds.
 ///
@@ -22,7 +21,8 @@ const NICENESS: [&str; 2] = ["-n", "-20"];
 pub(crate) fn one_stream(sender: &Container, receiver: &Container, seconds: u32) -> Result<f64> {
     let server = Server::start(receiver)?;
     let client = sender.netns().run(|| {
-        iperf3()
+        cpus::prefer();
+        Command::new(PROGRAM)
             .args(["--client", &Ipv4Addr::from(receiver.ip()).to_string()])
             .args(["--time", &seconds.to_string(), "--json"])
             .output()
@@ -41,7 +41,8 @@ struct Server(Child);
 impl Server {
     fn start(container: &Container) -> Result<Self> {
         let child = container.netns().run(|| {
-            iperf3()
+            cpus::prefer();
+            Command::new(PROGRAM)
                 .args(["--server", "--one-off", "--forceflush"])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -82,12 +83,6 @@ impl Drop for Server {
         let _ended = self.0.kill();
         let _reaped = self.0.wait();
     }
-}
-
-fn iperf3() -> Command {
-    let mut command = Command::new("nice");
-    command.args(NICENESS).arg("iperf3");
-    command
 }
 
 fn received_bits_per_second(json: &[u8]) -> Result<f64> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::{
-    cpus::Cpus,
+    cpus::{self, Cpus},
     measure::{self, Rate},
     probe::Probe,
     report::{self, Bound, Effort, Target},
@@ -18,6 +18,7 @@ use crate::{
 const DIRECT: &str = "direct";
 const DIRECT_AGAIN: &str = "direct2";
 const WYE_EBPF: &str = "wye-ebpf";
+const WYE_USERSPACE: &str = "wye-userspace";
 const BRIDGE: &str = "bridge";
 const BRIDGE_NETFILTER: &str = "bridge-nf";
 const BRIDGE_RULES: &str = "bridge-nf-rules";
@@ -40,6 +41,8 @@ struct Path {
     added_ns: Estimate,
     /// Of the added times, in the same round.
     added_to_bridge: Estimate,
+    /// Of the rates, in the same round.
+    rate_to_bridge: Estimate,
     loss: f64,
 }
 
@@ -49,7 +52,7 @@ struct Path {
 /// Something cannot be made or measured.
 pub(crate) fn run(plan: &Plan, cpus: Cpus, rules: Option<u32>) -> Result<Report> {
     let mut probe = Probe::load()?;
-    let lanes = lanes(rules)?;
+    let lanes = lanes(rules, cpus)?;
     for lane in &lanes {
         probe.watch(lane.receiver())?;
     }
@@ -59,10 +62,11 @@ pub(crate) fn run(plan: &Plan, cpus: Cpus, rules: Option<u32>) -> Result<Report>
     Report::of(&rounds, &names)
 }
 
-fn lanes(rules: Option<u32>) -> Result<Vec<Lane>> {
+fn lanes(rules: Option<u32>, cpus: Cpus) -> Result<Vec<Lane>> {
     let mut lanes = vec![
         Lane::direct(DIRECT)?,
         Lane::wye(WYE_EBPF, Wye::ebpf()?)?,
+        Lane::wye(WYE_USERSPACE, Wye::userspace(|| cpus::take(cpus.switch))?)?,
         Lane::bridge(BRIDGE, Netfilter::Off)?,
         Lane::bridge(BRIDGE_NETFILTER, Netfilter::Rules(1))?,
     ];
@@ -92,22 +96,29 @@ impl Report {
                 added_to_bridge: Estimate::of(
                     &rounds.each(|round| added(lane, round) / added(bridge, round)),
                 ),
+                rate_to_bridge: Estimate::of(&rounds.each(|round| round[lane].mpps() / round[bridge].mpps())),
                 loss: median(&rounds.each(|round| round[lane].loss)),
             })
             .collect();
-        let ebpf = paths[position(WYE_EBPF)?].added_to_bridge;
-        let targets = vec![Target::check(
-            "added time of wye-ebpf over the bridge's (br_netfilter off)",
-            ebpf,
-            Bound::AtMost(0.35),
-        )];
+        let targets = vec![
+            Target::check(
+                "added time of wye-ebpf over the bridge's (br_netfilter off)",
+                paths[position(WYE_EBPF)?].added_to_bridge,
+                Bound::AtMost(0.35),
+            ),
+            Target::check(
+                "frames per second of wye-userspace over the bridge's (br_netfilter off)",
+                paths[position(WYE_USERSPACE)?].rate_to_bridge,
+                Bound::AtLeast(0.25),
+            ),
+        ];
         Ok(Self { effort: rounds.effort(), paths, targets })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["path", "Mpps", "ns/frame", "added ns", "added / bridge's", "lost"];
+        let header = ["path", "Mpps", "ns/frame", "added ns", "added / bridge's", "rate / bridge's", "lost"];
         let rows: Vec<_> = self
             .paths
             .iter()
@@ -118,6 +129,7 @@ impl fmt::Display for Report {
                     format!("{:.0}", path.ns_per_frame),
                     report::nanos(path.added_ns),
                     report::ratio(path.added_to_bridge),
+                    report::ratio(path.rate_to_bridge),
                     format!("{:.1} %", path.loss * 100.0),
                 ]
             })

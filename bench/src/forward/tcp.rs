@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::{
-    disturbance, iperf,
+    cpus, disturbance, iperf,
     report::{self, Bound, Effort, Target},
     rounds::{self, Plan, Rounds},
     stats::Estimate,
@@ -18,6 +18,7 @@ const SECONDS: u32 = 1;
 
 const BRIDGE: usize = 0;
 const WYE_EBPF: usize = 1;
+const WYE_USERSPACE: usize = 2;
 
 /// What was found.
 #[derive(Serialize)]
@@ -44,6 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
     let lanes = [
         Lane::bridge("bridge", Netfilter::Off)?,
         Lane::wye("wye-ebpf", Wye::ebpf()?)?,
+        Lane::wye("wye-userspace", Wye::userspace(userspace_threads)?)?,
         Lane::direct("direct")?,
     ];
     let rounds = rounds::run(plan, lanes.len(), |lane| {
@@ -52,6 +54,12 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
         Ok(disturbance::watch_machine(stream)?.taken())
     })?;
     Ok(Report::of(&rounds, &lanes))
+}
+
+/// They run where the scheduler wants them, as everything else in this measurement does.
+fn userspace_threads() -> Result<()> {
+    cpus::prefer();
+    Ok(())
 }
 
 impl Report {
@@ -66,11 +74,18 @@ impl Report {
                 to_bridge: to_bridge(lane),
             })
             .collect();
-        let targets = vec![Target::check(
-            "TCP throughput of wye-ebpf over the bridge's (br_netfilter off)",
-            to_bridge(WYE_EBPF),
-            Bound::AtLeast(1.0),
-        )];
+        let targets = vec![
+            Target::check(
+                "TCP throughput of wye-ebpf over the bridge's (br_netfilter off)",
+                to_bridge(WYE_EBPF),
+                Bound::AtLeast(1.0),
+            ),
+            Target::check(
+                "TCP throughput of wye-userspace over the bridge's (br_netfilter off)",
+                to_bridge(WYE_USERSPACE),
+                Bound::AtLeast(0.5),
+            ),
+        ];
         Self { effort: rounds.effort(), paths, targets }
     }
 }

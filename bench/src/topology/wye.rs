@@ -13,7 +13,7 @@ use switch_common::{
     units::Nanos,
 };
 use switch_userspace::{
-    datapath::{Datapath, kernel::KernelDatapath},
+    datapath::{Datapath, kernel::KernelDatapath, userspace::UserspaceDatapath},
     netns::{IfIndex, Netns},
 };
 
@@ -37,14 +37,25 @@ impl Wye {
     /// # Errors
     /// It does not load.
     pub(crate) fn ebpf() -> Result<Self> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let host = new_host()?;
-        let instance = format!("bench-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut wye = Self { host, datapath: None, programs: None };
+        let mut wye = Self { host: new_host()?, datapath: None, programs: None };
         let datapath = wye.host.run(|| {
-            KernelDatapath::open(&instance, Path::new(BPFFS)).context("cannot open the eBPF datapath")
+            KernelDatapath::open(&new_instance(), Path::new(BPFFS)).context("cannot open the eBPF datapath")
         })?;
         wye.programs = Some(datapath.programs_dir());
+        wye.start(Box::new(datapath))?;
+        Ok(wye)
+    }
+
+    /// The userspace switch. Its threads inherit the CPUs and the priority that `prepare` gives the thread which starts them.
+    ///
+    /// # Errors
+    /// Those of `prepare`; the switch does not start.
+    pub(crate) fn userspace(prepare: impl FnOnce() -> Result<()> + Send) -> Result<Self> {
+        let mut wye = Self { host: new_host()?, datapath: None, programs: None };
+        let datapath = wye.host.run(|| {
+            prepare()?;
+            UserspaceDatapath::open(&new_instance()).context("cannot start the userspace switch")
+        })?;
         wye.start(Box::new(datapath))?;
         Ok(wye)
     }
@@ -102,6 +113,12 @@ impl Wye {
         let datapath = self.datapath.as_mut().context("the datapath is closed")?;
         Ok((&self.host, datapath))
     }
+}
+
+/// A name that no other switch on this machine has.
+fn new_instance() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("bench-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Drop for Wye {
