@@ -4,3 +4,4 @@ pub mod netns;
 pub mod packet;
 pub mod scenario;
 pub mod sys;
+pub mod topology;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use switch_userspace::netns::{Netns, NetnsError};
+use switch_userspace::netns::{Family, Netns, NetnsError, Sysctl};
 
 /// A namespace of the test's own.
 ///
@@ -11,6 +11,19 @@ use switch_userspace::netns::{Netns, NetnsError};
 #[must_use]
 pub fn new() -> Netns {
     Netns::anonymous().expect("whole-system tests make network namespaces and have to run as root")
+}
+
+/// A namespace whose interfaces say nothing by themselves: no IPv6, and so no neighbour discovery.
+///
+/// # Panics
+/// As [`new`].
+#[must_use]
+pub fn new_silent() -> Netns {
+    let netns = new();
+    netns
+        .run(|| Sysctl::family(Family::Ipv6, "conf/default/disable_ipv6").set("1"))
+        .expect("IPv6 is switched off in a new namespace");
+    netns
 }
 
 /// Does something on a thread that is in the namespace.

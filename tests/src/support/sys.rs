@@ -1,7 +1,18 @@
 //! System calls that no crate of the tests wraps: every `unsafe` line of the tests is in here.
 #![allow(unsafe_code, reason = "the one place of the tests that calls libc; each block proves itself")]
 
-use std::{io, mem};
+use std::{
+    io, mem,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
+};
+
+use switch_common::wire::vlan::{TPID_8021Q, Tag};
+
+/// Room for frames that wait in a packet socket: a burst of a test is never lost.
+const RECEIVE_BUFFER_BYTES: libc::c_int = 256 << 20;
+/// How long a receive waits for a frame.
+const RECEIVE_TIMEOUT_MICROSECONDS: libc::suseconds_t = 50_000;
 
 /// Keeps the calling thread on the CPU that it runs on, and says which one that is.
 ///
@@ -12,9 +23,93 @@ pub fn stay_on_this_cpu() -> io::Result<usize> {
     let cpu = usize::try_from(unsafe { libc::sched_getcpu() }).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: a cpu_set_t is an array of integers: all-zero bytes are the empty set.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    // SAFETY: the macro's checks the number against the set's size.
+    // SAFETY: the macro checks the number against the set's size.
     unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: the set lives until the call returns, and its size is given.
-    let failed = unsafe { libc::sched_setaffinity(0, mem::size_of_val(&set), &raw const set) };
-    if failed == 0 { Ok(cpu) } else { Err(io::Error::last_os_error()) }
+    check(unsafe { libc::sched_setaffinity(0, mem::size_of_val(&set), &raw const set) })?;
+    Ok(cpu)
+}
+
+/// Opens a packet socket on an interface of the calling thread's namespace: it sends raw frames, and sees every frame
+/// that comes in, whomever it is for.
+///
+/// # Errors
+/// EPERM without CAP_NET_RAW and CAP_NET_ADMIN; ENODEV without such an interface.
+pub fn packet_socket(interface: u32) -> io::Result<OwnedFd> {
+    // SAFETY: socket takes no pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: a descriptor that the kernel just made and nobody else owns.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &RECEIVE_BUFFER_BYTES)?;
+    set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, &1)?;
+    set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &1)?;
+    let timeout = libc::timeval { tv_sec: 0, tv_usec: RECEIVE_TIMEOUT_MICROSECONDS };
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &timeout)?;
+    // SAFETY: a sockaddr_ll is integers and byte arrays: all-zero bytes are a valid one.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).unwrap_or_default();
+    address.sll_protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or_default().to_be();
+    address.sll_ifindex = interface.cast_signed();
+    // SAFETY: the address lives until the call returns, and its length is right.
+    check(unsafe { libc::bind(fd, (&raw const address).cast(), length_of(&address)) })?;
+    Ok(socket)
+}
+
+/// Receives one frame into `buffer`: its length, and the tag that the kernel took out of it. `None` when none came for a while.
+///
+/// # Errors
+/// ENETDOWN when the interface went down.
+pub fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<Tag>)>> {
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut control = [0_u64; 16];
+    // SAFETY: a msghdr is integers and pointers: all-zero bytes are a valid one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = mem::size_of_val(&control);
+    // SAFETY: the message points at the buffer, the vector and the control bytes, with their lengths; all outlive the call.
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_TRUNC) };
+    let Ok(len) = usize::try_from(received) else {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+    };
+    Ok(Some((len, offloaded_tag(&message))))
+}
+
+fn offloaded_tag(message: &libc::msghdr) -> Option<Tag> {
+    // SAFETY: the kernel filled the control bytes that the message points at.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !header.is_null() {
+        // SAFETY: the macros return pointers to whole headers within the control bytes, which are aligned for them.
+        let (level, kind, data) =
+            unsafe { ((*header).cmsg_level, (*header).cmsg_type, libc::CMSG_DATA(header)) };
+        if level == libc::SOL_PACKET && kind == libc::PACKET_AUXDATA {
+            // SAFETY: a control message of this kind carries a tpacket_auxdata, for which any bytes are valid.
+            let aux: libc::tpacket_auxdata = unsafe { ptr::read_unaligned(data.cast()) };
+            let has = |flag| aux.tp_status & flag != 0;
+            let tpid = if has(libc::TP_STATUS_VLAN_TPID_VALID) { aux.tp_vlan_tpid } else { TPID_8021Q };
+            return has(libc::TP_STATUS_VLAN_VALID).then_some(Tag { tpid, tci: aux.tp_vlan_tci });
+        }
+        // SAFETY: as above.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
+    }
+    None
+}
+
+fn set_option<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads the bytes of the value, which lives until the call returns, and no more than its length.
+    check(unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(value).cast(), length_of(value))
+    })?;
+    Ok(())
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "addresses and options are a few bytes long")]
+fn length_of<T>(_: &T) -> libc::socklen_t {
+    mem::size_of::<T>() as libc::socklen_t
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

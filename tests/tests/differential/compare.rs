@@ -64,7 +64,7 @@ pub(crate) struct Worlds {
 impl Worlds {
     /// Does something with a new pair of worlds, on a CPU and in a namespace of its own.
     pub(crate) fn with<T: Send>(work: impl FnOnce(&mut Self) -> T + Send) -> T {
-        let host = netns::new();
+        let host = netns::new_silent();
         netns::inside(&host, || {
             let cpu = sys::stay_on_this_cpu().expect("a CPU to stay on");
             let kernel = Kernel::new(&host, cpu);

@@ -1,11 +1,6 @@
 //! The loaded program, driven by BPF_PROG_TEST_RUN at interfaces that swallow every copy.
 
-use std::{
-    fs,
-    path::Path,
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::path::Path;
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use switch_common::{
@@ -25,11 +20,11 @@ use switch_userspace::{
 use wye_tests::support::{
     netns,
     scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario, port_mac, slot},
+    topology::{BPFFS, unique_instance},
 };
 
 use crate::compare::{Fdb, Outcome, SlotState};
 
-const BPFFS: &str = "/sys/fs/bpf";
 /// Longest frame that a run gives back.
 const FRAME_MAX: usize = 4096;
 /// `struct __sk_buff`: its size, and the offsets of what a run may set.
@@ -52,13 +47,11 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// Loads the programs in the calling thread's namespace, which is `host`; the thread stays on `cpu`.
     pub(crate) fn new(host: &Netns, cpu: usize) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let instance = format!("differ-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let datapath =
-            Box::new(KernelDatapath::open(&instance, Path::new(BPFFS)).expect("the eBPF datapath"));
+        let opened = KernelDatapath::open(&unique_instance(), Path::new(BPFFS));
+        let datapath = Box::new(opened.expect("the eBPF datapath"));
         let program =
             SchedClassifier::from_pin(datapath.programs_dir().join(PROG_PORT_INGRESS)).expect("the program");
-        let void = netns::new();
+        let void = netns::new_silent();
         let mut kernel = Self {
             datapath: Some(datapath),
             program,
@@ -163,10 +156,6 @@ impl Drop for Kernel {
 
 /// Interfaces of `host` whose other ends lie in a namespace without addresses, which answers nothing.
 fn interfaces_into(host: &Netns, void: &Netns, count: usize) -> Vec<PortId> {
-    for netns in [host, void] {
-        netns::inside(netns, || fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"))
-            .expect("IPv6 is switched off");
-    }
     let (at_host, at_void) =
         (Netlink::open_in(host).expect("netlink"), Netlink::open_in(void).expect("netlink"));
     let up = LinkSettings { up: Some(true), ..LinkSettings::default() };

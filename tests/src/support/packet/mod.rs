@@ -1,4 +1,5 @@
-//! Making frames: by hand ([`build`]) and by chance ([`generate`]).
+//! Frames: made by hand ([`build`]) and by chance ([`generate`]), sent and received ([`socket`]).
 
 pub mod build;
 pub mod generate;
+pub mod socket;
