@@ -15,7 +15,7 @@ const SMOKE_SECS: u64 = 30;
 const MAX_INPUT_BYTES: u64 = 2048;
 
 /// What libFuzzer needs of the compiler: edge counters, compared values, and checks that a release build leaves out.
-const COVERAGE: [&str; 9] = [
+const COVERAGE: [&str; 8] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -24,7 +24,6 @@ const COVERAGE: [&str; 9] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
     "-Cdebug-assertions",
-    "-Ccodegen-units=1",
 ];
 
 /// Search for inputs that break the parser or the pipeline.
@@ -86,7 +85,6 @@ fn targets() -> Result<Vec<String>> {
 /// Builds every target and returns the folder of the programs.
 fn build() -> Result<PathBuf> {
     let host = host_triple()?;
-    let target_dir = folder().join("target");
     let mut flags = COVERAGE.to_vec();
     let mut build = process::cargo("build");
     if has_address_sanitizer(&host)? {
@@ -97,9 +95,10 @@ fn build() -> Result<PathBuf> {
         eprintln!("fuzz: the compiler has no address sanitizer; fuzzing without it");
     }
     build.args(["--release", "--target", &host, "--manifest-path"]).arg(folder().join("Cargo.toml"));
-    build.arg("--target-dir").arg(&target_dir).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    // The folder of the host build, so that macros and build scripts are compiled once for both.
+    build.arg("--target-dir").arg(paths::host_target()).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     process::run(&mut build).context("building the fuzz targets failed")?;
-    Ok(target_dir.join(host).join("release"))
+    Ok(paths::host_target().join(host).join("release"))
 }
 
 fn search(programs: &Path, target: &str, seconds: u64) -> Result<()> {

@@ -1,8 +1,6 @@
-//! What the fuzz targets share: a frame made of the fuzzer's bytes.
+//! What the fuzz targets share: how the fuzzer's bytes become frames.
 
-use switch_common::DropReason;
 use switch_common::stage::env::{Frame, ParseDepth};
-use switch_common::verdict::Verdict;
 use switch_common::wire::vlan::{TPID_8021Q, Tag};
 
 /// A frame, and what a datapath would know of it from metadata.
@@ -28,7 +26,7 @@ impl<'a> FuzzFrame<'a> {
 }
 
 impl Frame for FuzzFrame<'_> {
-    const DEPTH: ParseDepth = ParseDepth { extensions: 8, reach: u32::MAX, beyond: Verdict::drop(DropReason::Ipv6Chain) };
+    const DEPTH: ParseDepth = ParseDepth::FAST_PATH;
 
     fn len(&self) -> u32 {
         self.len
@@ -45,4 +43,13 @@ impl Frame for FuzzFrame<'_> {
     fn segment_size(&self) -> u32 {
         self.segment_size
     }
+}
+
+/// Cuts the next record off: its length in two big-endian bytes, then as many bytes as are there.
+pub fn next_record<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = input.split_first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
+    let (record, rest) = rest.split_at(length);
+    *input = rest;
+    Some(record)
 }

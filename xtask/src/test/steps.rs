@@ -19,7 +19,7 @@ pub(super) enum Step {
     Lint,
     /// The kernel programs compile.
     BuildEbpf,
-    /// Unit and property tests.
+    /// Unit, property and component tests of every crate.
     Unit,
     /// Whole-system tests on this machine's kernel.
     System,
@@ -79,6 +79,7 @@ impl Step {
 }
 
 fn unit(filters: &[String]) -> Result<Tally> {
+    prepare("tests that make network namespaces and load kernel programs")?;
     let mut test = process::cargo("test");
     test.args([
         "--release",
@@ -93,9 +94,8 @@ fn unit(filters: &[String]) -> Result<Tally> {
 }
 
 fn system(filters: &[String]) -> Result<Tally> {
-    process::require_root("whole-system tests")?;
-    setup::ensure(&[Need::Programs, Need::Mounts])?;
-    build::run(&build::Args {})?;
+    prepare("whole-system tests")?;
+    build::host("switch-userspace")?;
     let mut test = process::cargo("test");
     test.args(["--release", "--package", "wye-tests", "--no-fail-fast", "--"]);
     if filters.is_empty() {
@@ -103,4 +103,11 @@ fn system(filters: &[String]) -> Result<Tally> {
         test.args(["--skip", verifier_budget::FILTER]);
     }
     tally::run(test.args(filters))
+}
+
+/// What every test may rely on: root, real programs, mounts, and the eBPF objects that the host crates carry.
+fn prepare(what: &str) -> Result<()> {
+    process::require_root(what)?;
+    setup::ensure(&[Need::Programs, Need::Mounts])?;
+    build_ebpf::run(&build_ebpf::Args {})
 }
