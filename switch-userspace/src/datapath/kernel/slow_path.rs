@@ -5,11 +5,10 @@
 
 use std::{
     fs::File,
-    io::{self, PipeReader, PipeWriter, Read as _},
+    io::{self, Read as _},
     os::fd::AsFd as _,
     path::Path,
     sync::Arc,
-    thread::{self, JoinHandle},
 };
 
 use switch_common::abi::{
@@ -21,10 +20,13 @@ use super::{accounts::Accounts, events::Reported, slow_tables::SlowTables};
 use crate::{
     datapath::{
         DatapathError,
-        userspace::{DropReporter, Engine, MonotonicClock, Packet, SendQueue, TxSockets, VnetHeader},
+        userspace::{
+            DropReporter, Engine, MonotonicClock, Packet, SendQueue, Stop, StoppableThread, TxSockets,
+            VnetHeader,
+        },
     },
     netns::{ErrorKind, Family, IfName, LinkSettings, Netlink, Netns, NetnsError, Sysctl, Tap, TapSettings},
-    sys::{packet::VNET_HEADER_BYTES, socket},
+    sys::packet::VNET_HEADER_BYTES,
 };
 
 /// The largest that a TAP allows: every frame that a port takes fits, with its header.
@@ -36,8 +38,7 @@ const TAG_BYTES: usize = 4;
 /// The running slow path. It ends, and is waited for, when this is dropped; the CPU port stays.
 #[derive(Debug)]
 pub(super) struct SlowPath {
-    wake: Option<PipeWriter>,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 impl SlowPath {
@@ -69,28 +70,15 @@ impl SlowPath {
         let maps = maps.to_path_buf();
         let failed =
             |source| DatapathError::Io { op: "start", object: String::from("the slow path"), source };
-        let (woken, wake) = io::pipe().map_err(failed)?;
         let reporter = DropReporter::new(reported.events.clone());
-        let running = Running { tap: tap.into_file(), woken, sockets, reporter, reported };
-        let thread = thread::Builder::new()
-            .name(String::from("slow-path"))
-            .spawn(move || match SlowTables::open(&maps, accounts) {
-                Ok(tables) => running.run(&tables),
+        let running = Running { tap: tap.into_file(), sockets, reporter, reported };
+        let thread = StoppableThread::start(String::from("slow-path"), move |stop| {
+            match SlowTables::open(&maps, accounts) {
+                Ok(tables) => running.run(&tables, &stop),
                 Err(error) => tracing::error!(%error, "the slow path cannot open its tables and ends"),
-            })
-            .map_err(failed)?;
-        Ok((Self { wake: Some(wake), thread: Some(thread) }, PortId(link.index.into())))
-    }
-}
-
-impl Drop for SlowPath {
-    fn drop(&mut self) {
-        drop(self.wake.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the slow path panicked");
-        }
+            }
+        });
+        Ok((Self { _thread: thread.map_err(failed)? }, PortId(link.index.into())))
     }
 }
 
@@ -112,33 +100,34 @@ fn cpu_port_name(prefix: &str) -> Result<IfName, NetnsError> {
 
 struct Running {
     tap: File,
-    woken: PipeReader,
     sockets: TxSockets,
     reporter: DropReporter,
     reported: Reported,
 }
 
 impl Running {
-    fn run(mut self, tables: &SlowTables) {
+    fn run(mut self, tables: &SlowTables, stop: &Stop) {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            match socket::wait_first([self.tap.as_fd(), self.woken.as_fd()], None) {
-                Ok([_, true]) => return,
-                Ok([true, false]) => {}
-                Ok([false, false]) => continue,
-                Err(error) => {
-                    tracing::error!(%error, "the slow path cannot wait for frames and ends");
-                    return;
-                }
-            }
-            match self.tap.read(&mut buffer) {
-                Ok(len) => self.switch(&buffer[..len], tables),
+            match self.read(&mut buffer, stop) {
+                Ok(Some(len)) => self.switch(&buffer[..len], tables),
+                Ok(None) => return,
                 Err(error) => {
                     tracing::error!(%error, "punted frames cannot be read any more; the slow path ends");
                     return;
                 }
             }
         }
+    }
+
+    /// Waits for the next frame and returns its length; `None` once the thread has to end.
+    fn read(&mut self, buffer: &mut [u8], stop: &Stop) -> io::Result<Option<usize>> {
+        while !stop.is_requested() {
+            if stop.wait_with(self.tap.as_fd())? {
+                return self.tap.read(buffer).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn switch(&mut self, bytes: &[u8], tables: &SlowTables) {

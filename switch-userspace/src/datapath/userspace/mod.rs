@@ -15,9 +15,11 @@ mod namespace;
 mod packet;
 mod rings;
 mod tables;
+mod thread;
 mod tx;
 mod worker;
 
+pub(in crate::datapath) use self::thread::{Stop, StoppableThread};
 pub use self::{
     account::Accounts,
     clock::MonotonicClock,

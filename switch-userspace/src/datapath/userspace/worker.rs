@@ -1,13 +1,9 @@
 //! A thread that takes frames out of one ring and switches them. It sleeps while there are none.
 
 use std::{
-    io::{self, PipeReader, PipeWriter},
+    io,
     os::fd::{AsFd, OwnedFd},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread::{self, JoinHandle},
+    sync::Arc,
 };
 
 use bytes::BytesMut;
@@ -25,6 +21,7 @@ use super::{
     events::DropReporter,
     packet::{Packet, VnetHeader},
     tables::{MemTables, View},
+    thread::{Stop, StoppableThread},
     tx::TxSockets,
 };
 use crate::sys::{
@@ -40,8 +37,7 @@ const RECEIVE_BATCH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    wake: Option<PipeWriter>,
-    thread: Option<JoinHandle<()>>,
+    _thread: StoppableThread,
 }
 
 /// What a worker needs to run.
@@ -62,33 +58,20 @@ impl Worker {
     pub(super) fn start(name: String, equipment: Equipment) -> io::Result<Self> {
         let Equipment { ring, sockets, tables, events, slot } = equipment;
         let socket = ring.try_clone_socket()?;
-        let shared = Arc::new(Shared { socket, tables, slot, is_stopped: AtomicBool::new(false) });
-        let (woken, wake) = io::pipe()?;
+        let shared = Arc::new(Shared { socket, tables, slot });
         let running = Running {
             shared: Arc::clone(&shared),
             sockets,
             reporter: DropReporter::new(events),
             long_frame: BytesMut::new(),
         };
-        let thread = thread::Builder::new().name(name).spawn(move || running.run(ring, &woken))?;
-        Ok(Self { shared, wake: Some(wake), thread: Some(thread) })
+        let thread = StoppableThread::start(name, move |stop| running.run(ring, &stop))?;
+        Ok(Self { shared, _thread: thread })
     }
 
     /// Brings the count of frames that the ring had no room for up to date.
     pub(super) fn count_losses(&self) {
         self.shared.count_losses();
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.shared.is_stopped.store(true, Relaxed);
-        drop(self.wake.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("a worker of the userspace switch panicked");
-        }
     }
 }
 
@@ -98,7 +81,6 @@ struct Shared {
     socket: OwnedFd,
     tables: Arc<MemTables>,
     slot: Slot,
-    is_stopped: AtomicBool,
 }
 
 impl Shared {
@@ -120,9 +102,9 @@ struct Running {
 }
 
 impl Running {
-    fn run(mut self, mut ring: PacketRing, woken: &PipeReader) {
+    fn run(mut self, mut ring: PacketRing, stop: &Stop) {
         let shared = Arc::clone(&self.shared);
-        while !shared.is_stopped.load(Relaxed) {
+        while !stop.is_requested() {
             let view = shared.tables.view();
             let batch = ring.ready(RECEIVE_BATCH);
             if !batch.is_empty() {
@@ -130,7 +112,7 @@ impl Running {
                 continue;
             }
             drop((batch, view));
-            if let Err(error) = wait(&ring, woken) {
+            if let Err(error) = wait(&ring, stop) {
                 tracing::error!(%error, "a worker of the userspace switch cannot wait for frames and ends");
                 return;
             }
@@ -165,8 +147,8 @@ impl Running {
 }
 
 /// Waits for frames or the end.
-fn wait(ring: &PacketRing, woken: &PipeReader) -> io::Result<()> {
-    socket::wait_first([ring.as_fd(), woken.as_fd()], None)?;
+fn wait(ring: &PacketRing, stop: &Stop) -> io::Result<()> {
+    stop.wait_with(ring.as_fd())?;
     if let Some(error) = socket::take_error(ring.as_fd())? {
         tracing::debug!(%error, "the interface of a receive ring changed");
     }
