@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse},
-    netns::{Netlink, Netns},
+    netns::{Netlink, Netns, named_path},
     sys::packet_ring::PacketRing,
 };
 
@@ -53,13 +53,24 @@ impl UserspaceDatapath {
     /// # Errors
     /// A missing privilege; not enough memory, descriptors or threads.
     pub fn open(instance: &str) -> Result<Self, DatapathError> {
-        let host = Netns::current()?;
-        let ports = namespace::ensure(&namespace::name(instance))?;
+        let name = namespace::name(instance);
+        let is_new = !named_path(&name)?.exists();
+        let opened = namespace::ensure(&name)
+            .map_err(DatapathError::from)
+            .and_then(|ports| Self::open_with(instance.to_owned(), ports));
+        if is_new && opened.is_err() {
+            // The first failure is the one to tell.
+            let _second = namespace::remove(&name);
+        }
+        opened
+    }
+
+    fn open_with(instance: String, ports: Netns) -> Result<Self, DatapathError> {
         let mut datapath = Self {
-            instance: instance.to_owned(),
+            instance,
             netlink: Netlink::open_in(&ports)?,
             ports,
-            host,
+            host: Netns::current()?,
             tables: Arc::default(),
             events: channel::bounded(EVENT_ROOM),
             workers: Vec::new(),
