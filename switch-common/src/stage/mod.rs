@@ -1,4 +1,4 @@
-//! What happens to a frame: pure functions over [`env`], in the order that [`pipeline`] shows.
+//! What happens to a frame: pure functions over [`mod@env`], in the order that [`pipeline`] shows.
 
 pub mod env;
 pub mod flood;
