@@ -18,7 +18,7 @@ use switch_common::{
 };
 
 use crate::{
-    events,
+    events, flood,
     frame::{SkbFrame, raw},
     maps,
     tables::KernelTables,
@@ -55,8 +55,7 @@ fn redirect(to: PortId) -> i32 {
 
 #[inline(always)]
 fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind) -> i32 {
-    // SAFETY: the context pointer of a running tc program; the scratch words are the program's to use.
-    unsafe { (*raw(ctx)).cb[0] = kind as u32 };
+    flood::order(ctx, kind);
     // SAFETY: the target is a program of the same type that reads what was just written.
     unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
     drop_at(port, DropReason::FloodCopy)

@@ -14,9 +14,8 @@ use switch_common::{
     },
     stage::{
         env::{Frame, Tables},
-        flood::{FLOOD_CHUNK, Flood, FloodProgress},
-        forward::exceeds_mtu,
-        headers::Headers,
+        flood::{FLOOD_CHUNK, Flood, FloodProgress, switch_of},
+        forward::largest_packet,
         parse,
     },
 };
@@ -28,16 +27,30 @@ use crate::{
     tables::KernelTables,
 };
 
+/// Scratch words of the context. What the loop needs of the frame goes through them: the verifier forgets what it knew of
+/// a value that comes out of the context, so that all ways through the parser meet again before the loop.
+const SWITCH_WORD: usize = 0;
+const PACKET_WORD: usize = 1;
+const COPIED_WORD: usize = 2;
+
+/// Notes what kind of flood the tail call is to make.
+#[inline(always)]
+pub(crate) fn order(ctx: &TcContext, kind: FloodKind) {
+    write_word(ctx, SWITCH_WORD, switch_of(kind).flood_bits());
+}
+
 /// The first chunk, at the ingress port. An uplink's host keeps its own copy.
 #[inline(always)]
 pub(crate) fn start(ctx: &TcContext) -> i32 {
     let from = PortId(SkbFrame::new(ctx).ifindex());
-    // SAFETY: the context pointer of a running tc program.
-    let word = unsafe { (*raw(ctx)).cb[0] };
-    let Some(kind) = FloodKind::from_code(word as u8) else { return SHOT };
-    let uplink = KernelTables.port(from).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
-    run_chunk(ctx, FloodProgress { from, kind, copied: uplink, chunk: 0 });
-    if uplink { PASS } else { SHOT }
+    let switch = PortFlags::from_flood_bits(read_word(ctx, SWITCH_WORD));
+    run_chunk(ctx, FloodProgress { from, switch, copied: is_uplink(from), chunk: 0 });
+    if is_uplink(from) { PASS } else { SHOT }
+}
+
+#[inline(always)]
+fn is_uplink(port: PortId) -> bool {
+    KernelTables.port(port).is_some_and(|port| port.flags().has(PortFlags::UPLINK))
 }
 
 /// Any later chunk, at the far end of the relay pair.
@@ -54,15 +67,17 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
 }
 
 #[inline(always)]
-fn run_chunk(ctx: &TcContext, mut progress: FloodProgress) {
+fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
+    let frame = SkbFrame::new(ctx);
+    let Ok(headers) = parse::parse(&frame) else { return };
+    write_word(ctx, PACKET_WORD, largest_packet(&frame, &headers));
+    write_word(ctx, COPIED_WORD, u32::from(progress.copied));
     let Some(source) = KernelTables.port(progress.from) else { return };
     let Some(domain) = KernelTables.domain(source.domain()) else {
         drop_at(progress.from, DropReason::DomainGone);
         return;
     };
-    let frame = SkbFrame::new(ctx);
-    let Ok(headers) = parse::parse(&frame) else { return };
-    let flood = Flood { from: progress.from, source, kind: progress.kind };
+    let flood = Flood { from: progress.from, source, switch: progress.switch };
     let first = progress.chunk * FLOOD_CHUNK;
     for step in 0..FLOOD_CHUNK {
         let position = first + step;
@@ -76,26 +91,27 @@ fn run_chunk(ctx: &TcContext, mut progress: FloodProgress) {
         };
         let Some(port) = KernelTables.port(to) else { continue };
         if flood.reaches(to, &port) {
-            copy_to(ctx, &frame, &headers, to, &port);
-            progress.copied = true;
+            write_word(ctx, COPIED_WORD, 1);
+            copy_to(ctx, to, &port);
         }
     }
+    let copied = read_word(ctx, COPIED_WORD) != 0;
     if first + FLOOD_CHUNK < domain.flood_len() {
-        relay(ctx, FloodProgress { chunk: progress.chunk + 1, ..progress });
-    } else if !progress.copied {
+        relay(ctx, FloodProgress { chunk: progress.chunk + 1, copied, ..progress });
+    } else if !copied {
         drop_at(progress.from, DropReason::NoFlood);
     }
 }
 
 #[inline(always)]
-fn copy_to(ctx: &TcContext, frame: &SkbFrame, headers: &Headers, to: PortId, port: &PortConfig) {
-    if exceeds_mtu(frame, headers, port) {
+fn copy_to(ctx: &TcContext, to: PortId, port: &PortConfig) {
+    if read_word(ctx, PACKET_WORD) > port.mtu() {
         KernelTables.count_drop(port.slot(), DropReason::TooBig);
         return;
     }
     // SAFETY: the context pointer of a running tc program; no pointer into the packet is used after the call.
     if unsafe { bpf_clone_redirect(raw(ctx), to.0, 0) } == 0 {
-        KernelTables.count_tx(port.slot(), frame.len());
+        KernelTables.count_tx(port.slot(), SkbFrame::new(ctx).len());
     } else {
         KernelTables.count_drop(port.slot(), DropReason::FloodCopy);
     }
@@ -115,4 +131,16 @@ fn relay(ctx: &TcContext, progress: FloodProgress) {
     if !sent {
         drop_at(progress.from, DropReason::FloodCopy);
     }
+}
+
+#[inline(always)]
+fn write_word(ctx: &TcContext, word: usize, value: u32) {
+    // SAFETY: the context pointer of a running tc program; five scratch words are the program's to use.
+    unsafe { (&raw mut (*raw(ctx)).cb[word]).write_volatile(value) };
+}
+
+#[inline(always)]
+fn read_word(ctx: &TcContext, word: usize) -> u32 {
+    // SAFETY: as above.
+    unsafe { (&raw const (*raw(ctx)).cb[word]).read_volatile() }
 }

@@ -2,6 +2,10 @@
 
 use crate::abi::addr::{DomainId, MacAddr, PortId, Slot};
 
+/// Where the three flood switches lie beside each other.
+const FLOOD_SHIFT: u32 = 2;
+const FLOOD_MASK: u32 = 7;
+
 /// Per-port switches, as `wye port set` names them. A set of bits; the absent bit is "off".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
@@ -37,6 +41,20 @@ impl PortFlags {
     #[inline(always)]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The three flood switches as the lowest three bits.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flood_bits(self) -> u32 {
+        (self.0 >> FLOOD_SHIFT) & FLOOD_MASK
+    }
+
+    /// Flood switches from the lowest three bits.
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_flood_bits(bits: u32) -> Self {
+        Self((bits & FLOOD_MASK) << FLOOD_SHIFT)
     }
 
     /// With the flags of `other` set or cleared.

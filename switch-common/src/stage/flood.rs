@@ -12,15 +12,26 @@ use crate::{
     verdict::FloodKind,
 };
 
-/// A flood under way: where it came from, of what kind it is.
+/// The per-port switch that a kind of flood is subject to.
+#[must_use]
+#[inline(always)]
+pub const fn switch_of(kind: FloodKind) -> PortFlags {
+    match kind {
+        FloodKind::UnknownUnicast => PortFlags::FLOOD,
+        FloodKind::Broadcast => PortFlags::BCAST_FLOOD,
+        FloodKind::Multicast => PortFlags::MCAST_FLOOD,
+    }
+}
+
+/// A flood under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flood {
     /// The ingress port.
     pub from: PortId,
     /// The ingress port's record.
     pub source: PortConfig,
-    /// Which of a port's flood switches applies.
-    pub kind: FloodKind,
+    /// Which of a port's switches lets it in ([`switch_of`]).
+    pub switch: PortFlags,
 }
 
 impl Flood {
@@ -28,15 +39,10 @@ impl Flood {
     #[must_use]
     #[inline(always)]
     pub fn reaches(&self, port_id: PortId, port: &PortConfig) -> bool {
-        let wanted = match self.kind {
-            FloodKind::UnknownUnicast => PortFlags::FLOOD,
-            FloodKind::Broadcast => PortFlags::BCAST_FLOOD,
-            FloodKind::Multicast => PortFlags::MCAST_FLOOD,
-        };
         let back = port_id == self.from && !self.source.flags().has(PortFlags::HAIRPIN);
         port.domain() == self.source.domain()
             && port.flags().has(PortFlags::READY)
-            && port.flags().has(wanted)
+            && port.flags().has(self.switch)
             && !back
             && !both_isolated(&self.source, port)
     }
@@ -44,38 +50,40 @@ impl Flood {
 
 /// How far a long flood has come: what travels with the frame over the relay pair, in the packet's 32-bit mark.
 ///
-/// From the highest bit: 16 bits ingress port, 2 bits kind, 1 bit "a copy was made", 13 bits chunk.
+/// From the highest bit: 16 bits ingress port, 3 bits switch, 1 bit "a copy was made", 12 bits chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodProgress {
     /// The ingress port.
     pub from: PortId,
-    /// The kind of flood.
-    pub kind: FloodKind,
+    /// Which of a port's switches lets it in.
+    pub switch: PortFlags,
     /// Whether a copy was made so far.
     pub copied: bool,
     /// The chunk to go on with.
     pub chunk: u32,
 }
 
-/// Flood-list positions that one run of the flood program serves. A quarter of the kernel's default backlog
-/// (`net.core.netdev_max_backlog` 1000), so that the copies of one chunk always fit.
-pub const FLOOD_CHUNK: u32 = 256;
+/// Flood-list positions that one run of the flood program serves: a fraction of the kernel's default backlog
+/// (`net.core.netdev_max_backlog` 1000), so that the copies of one chunk always fit, and a loop that the verifier walks quickly.
+pub const FLOOD_CHUNK: u32 = 128;
 
 impl FloodProgress {
     /// Packs it into a mark.
     #[must_use]
     #[inline(always)]
     pub const fn to_mark(self) -> u32 {
-        self.from.0 << 16 | (self.kind as u32) << 14 | (self.copied as u32) << 13 | (self.chunk & 0x1fff)
+        self.from.0 << 16 | self.switch.flood_bits() << 13 | (self.copied as u32) << 12 | (self.chunk & 0xfff)
     }
 
-    /// Unpacks it; `None` where the mark is none of ours.
+    /// Unpacks it; `None` where the mark is none of ours. No branch but one, or the kernel's verifier would walk the loop
+    /// behind it once for every kind of flood.
     #[must_use]
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "two bits are taken out before the cast")]
     pub fn from_mark(mark: u32) -> Option<Self> {
-        let kind = FloodKind::from_code(((mark >> 14) & 3) as u8)?;
-        Some(Self { from: PortId(mark >> 16), kind, copied: mark & 1 << 13 != 0, chunk: mark & 0x1fff })
+        let switch = PortFlags::from_flood_bits(mark >> 13);
+        let progress =
+            Self { from: PortId(mark >> 16), switch, copied: mark & 1 << 12 != 0, chunk: mark & 0xfff };
+        (switch != PortFlags::NONE).then_some(progress)
     }
 }
 
@@ -87,7 +95,8 @@ mod tests {
     fn progress_survives_the_mark() {
         for kind in [FloodKind::UnknownUnicast, FloodKind::Broadcast, FloodKind::Multicast] {
             for copied in [false, true] {
-                let progress = FloodProgress { from: PortId(0xfedc), kind, copied, chunk: 0x1fff };
+                let progress =
+                    FloodProgress { from: PortId(0xfedc), switch: switch_of(kind), copied, chunk: 0xfff };
                 assert_eq!(FloodProgress::from_mark(progress.to_mark()), Some(progress));
             }
         }

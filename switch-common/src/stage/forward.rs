@@ -86,7 +86,14 @@ pub fn both_isolated(a: &PortConfig, b: &PortConfig) -> bool {
 #[must_use]
 #[inline(always)]
 pub fn exceeds_mtu<F: Frame>(frame: &F, headers: &Headers, out: &PortConfig) -> bool {
-    let packet_end =
+    largest_packet(frame, headers) > out.mtu()
+}
+
+/// Bytes of the L3 packet, or of the largest that a super-frame will become.
+#[must_use]
+#[inline(always)]
+pub fn largest_packet<F: Frame>(frame: &F, headers: &Headers) -> u32 {
+    let end =
         if frame.segment_size() > 0 { headers.payload_offset + frame.segment_size() } else { frame.len() };
-    packet_end > headers.l3_offset + out.mtu()
+    end.saturating_sub(headers.l3_offset)
 }

@@ -126,7 +126,7 @@ mod tests {
         for words in
             [["wye", "--instance", "lab", "network", "ls"], ["wye", "network", "ls", "--instance", "lab"]]
         {
-            assert_eq!(Cli::parse_from(words).place.instance, "lab");
+            assert_eq!(Cli::parse_from(words).place.instance.as_str(), "lab");
         }
     }
 

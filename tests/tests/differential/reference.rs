@@ -11,7 +11,7 @@ use switch_common::{
     },
     stage::{
         env::{Clock, Frame, Tables},
-        flood::Flood,
+        flood::{Flood, switch_of},
         forward::exceeds_mtu,
         parse,
         pipeline::{self, NO_SLOT},
@@ -107,7 +107,7 @@ fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdic
 fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, kind: FloodKind) -> u32 {
     let source = view.port(from).expect("a flood comes from a port");
     let headers = parse::parse(frame).expect("what is flooded was parsed");
-    let flood = Flood { from, source, kind };
+    let flood = Flood { from, source, switch: switch_of(kind) };
     let uplink = source.flags().has(PortFlags::UPLINK);
     let mut copied = uplink;
     for to in view.members(source.domain()) {

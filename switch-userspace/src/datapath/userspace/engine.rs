@@ -10,7 +10,7 @@ use switch_common::{
     },
     stage::{
         env::{Clock, Frame, Tables},
-        flood::Flood,
+        flood::{Flood, switch_of},
         forward::exceeds_mtu,
         parse, pipeline,
     },
@@ -123,7 +123,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
             return self.drop_at_ingress(&packet, DropReason::DomainGone);
         }
         let Ok(headers) = parse::parse(frame) else { return };
-        let flood = Flood { from: packet.port, source, kind };
+        let flood = Flood { from: packet.port, source, switch: switch_of(kind) };
         // An uplink's host keeps its own copy.
         let mut is_taken = source.flags().has(PortFlags::UPLINK);
         let tables = self.tables;
