@@ -19,7 +19,7 @@ use crate::{
 
 #[test]
 fn a_broadcast_reaches_every_other_port_of_the_domain_exactly_once() {
-    const PORTS: usize = 150;
+    const PORTS: usize = 1100;
     let mut lab = Lab::new();
     let sender = lab.silent_container();
     let deaf = ready().with(PortFlags::BCAST_FLOOD, false);
