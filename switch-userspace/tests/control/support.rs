@@ -33,7 +33,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const BPFFS: &str = "/sys/fs/bpf";
 
 /// Why a control plane did not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct StartError(String);
 
 impl From<io::Error> for StartError {
@@ -229,8 +230,10 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        if self.control.is_none() {
-            self.start();
+        if self.control.is_none() && std::thread::panicking() {
+            let removed = inside_host(&self.host, || KernelDatapath::purge_leftovers(&self.instance, Path::new(BPFFS)));
+            eprintln!("the control plane is not running; its pins: {removed:?}");
+            return;
         }
         let purged = self.ask(|control| control.stop(Stop { purge: true }));
         if std::thread::panicking() {
