@@ -121,14 +121,18 @@ pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Resul
     })
 }
 
-/// Removes everything of an instance whose daemon is not running.
+/// Removes everything of an instance whose daemon is not running. Which datapath it had is told by what it left.
 ///
 /// # Errors
 /// A daemon is running after all, or something could not be removed; the rest was.
 pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
+    let is_pinned = KernelDatapath::has_pins(settings.instance.as_str(), &settings.bpffs);
+    if !is_pinned && !settings.state_dir.exists() {
+        return Ok(());
+    }
     let _lock = lock(settings)?;
-    let hub = Hub::default();
-    let mut control = open_control(settings, hub)?;
+    let mode = if is_pinned { Mode::Ebpf } else { Mode::Userspace };
+    let mut control = open_control(&Settings { mode, ..settings.clone() }, Hub::default())?;
     control.stop(crate::api::types::Stop { purge: true })?;
     Ok(())
 }

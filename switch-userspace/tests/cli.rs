@@ -84,6 +84,8 @@ fn words_that_make_no_sense_exit_with_2_and_say_so_on_stderr() {
         "fdb add 02:00:5e:10:00:01 sticky",
         "network ls -o xml",
         "monitor -o json",
+        "status --instance ..",
+        "up --datapath hardware",
     ] {
         let said = wye(line);
         assert_eq!(said.code, 2, "{line}: {}", said.stderr);
@@ -269,6 +271,17 @@ fn an_answer_of_another_version_is_named_as_such() {
         assert_eq!(said.code, 1, "{line}: {}", said.stderr);
         assert!(said.stderr.contains("another version"), "{line}: {}", said.stderr);
     }
+}
+
+#[test]
+fn a_configuration_file_that_makes_no_sense_starts_nothing() {
+    let run = RunDir::new();
+    let config = run.path().join("wye.toml");
+    fs::write(&config, "datapath = \"ebpf\"\nstatedir = \"/x\"\n").expect("write the file");
+    let said = run.wye(&format!("up --config {}", config.display()));
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("line 2") && said.stderr.contains("statedir"), "{}", said.stderr);
+    assert_eq!(run.wye("up --config /nowhere/wye.toml").code, 3);
 }
 
 #[test]

@@ -270,7 +270,10 @@ impl Client {
         let socket = self.socket.clone();
         match source.kind() {
             io::ErrorKind::NotFound => ClientError::NoSocket { socket },
-            io::ErrorKind::ConnectionRefused => ClientError::NotListening { socket },
+            // Reset: it ended while the connection waited to be accepted.
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+                ClientError::NotListening { socket }
+            }
             io::ErrorKind::PermissionDenied => ClientError::NotAllowed { socket },
             _ => ClientError::Connect { socket, source },
         }

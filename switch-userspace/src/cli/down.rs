@@ -1,24 +1,21 @@
 //! `wye down`: stops the daemon and waits until it is gone.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::{fs::File, io, path::Path, sync::mpsc, thread, time::Duration};
 
 use clap::Args;
 
-use super::{error::CliError, output::say, place::Place, wishes::DirWishes};
+use super::{
+    error::CliError,
+    output::say,
+    place::Place,
+    wishes::{DirWishes, forget_directories},
+};
 use crate::{
     api::{
         client::ClientError,
         routes,
         types::{Stop, Stopped},
     },
-    control::Settings,
     daemon,
 };
 
@@ -45,8 +42,10 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
     let instance = &place.instance;
     let settings = args.dirs.choose(place)?.settings();
     match place.client()?.post::<Stopped>(routes::STOP, &Stop { purge: args.purge }) {
-        Ok(stopped) => wait_for_end(&settings.run_dir, stopped.pid)?,
+        Ok(Stopped { .. }) => wait_for_end(&settings.run_dir)?,
         Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) if args.purge => {
+            // One that was killed may still hold its lock.
+            wait_for_end(&settings.run_dir)?;
             daemon::purge(&settings)
                 .map_err(|source| CliError::Daemon { op: "purge", source: Box::new(source) })?;
         }
@@ -57,7 +56,11 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
         Err(error) => return Err(error.into()),
     }
     if args.purge {
-        forget_directories(&settings)?;
+        forget_directories(&settings).map_err(|source| CliError::File {
+            op: "remove",
+            object: settings.run_dir.display().to_string(),
+            source,
+        })?;
         say(format!("instance {instance} is gone with everything it had"));
     } else {
         say(format!("instance {instance} has stopped; its traffic goes on"));
@@ -66,7 +69,7 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
 }
 
 /// The daemon holds its lock for as long as it lives.
-fn wait_for_end(run_dir: &Path, pid: u32) -> Result<(), CliError> {
+fn wait_for_end(run_dir: &Path) -> Result<(), CliError> {
     let path = run_dir.join(daemon::LOCK_NAME);
     let failed = |source| CliError::File { op: "wait for", object: path.display().to_string(), source };
     let lock = match File::open(&path) {
@@ -75,19 +78,6 @@ fn wait_for_end(run_dir: &Path, pid: u32) -> Result<(), CliError> {
     };
     let (ended, wait) = mpsc::channel();
     thread::spawn(move || ended.send(lock.lock()));
-    let locked =
-        wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { pid, after: END_TIMEOUT })?;
+    let locked = wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { after: END_TIMEOUT })?;
     locked.map_err(failed)
-}
-
-/// Removes what only commands have put into the directories, and those that are empty then.
-fn forget_directories(settings: &Settings) -> Result<(), CliError> {
-    let failed =
-        |source| CliError::File { op: "remove", object: settings.run_dir.display().to_string(), source };
-    fs::remove_dir_all(&settings.run_dir).map_err(failed)?;
-    for parent in [settings.run_dir.parent(), settings.state_dir.parent()].into_iter().flatten() {
-        // Other instances may have theirs there.
-        let _ = fs::remove_dir(parent);
-    }
-    Ok(())
 }

@@ -150,8 +150,8 @@ pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
         }
         Verb::Ls(ls) => output::list::<Endpoint>(&client.get::<Vec<_>>(routes::ENDPOINTS)?, ls.output.format),
         Verb::Inspect(inspect) => {
-            let get = |name: &String| Ok(client.get::<Endpoint>(&routes::fill(routes::ENDPOINT, &[name]))?);
-            output::found(inspect.names.iter().map(get), inspect.output.format)
+            let get = |name: &str| Ok(client.get::<Endpoint>(&routes::fill(routes::ENDPOINT, &[name]))?);
+            output::found(&inspect.names, get, inspect.output.format)
         }
         Verb::Rm(rm) => for_each(&rm.names, |name| {
             print_removed(&client.delete(&routes::fill(routes::ENDPOINT, &[name]))?)

@@ -77,10 +77,8 @@ pub(super) enum CliError {
         said: String,
     },
     /// A daemon that was told to stop has not ended.
-    #[error("process {pid} has not ended within {} s", after.as_secs())]
+    #[error("the daemon has not ended within {} s", after.as_secs())]
     StillRunning {
-        /// Its process.
-        pid: u32,
         /// How long the command waited.
         after: Duration,
     },
@@ -107,6 +105,11 @@ impl CliError {
     /// Success where there are no errors.
     pub(super) fn unless_empty(errors: Vec<Self>) -> Result<(), Self> {
         if errors.is_empty() { Ok(()) } else { Err(Self::Several(errors)) }
+    }
+
+    /// Whether it says something of the object only, so that the next one may be tried.
+    pub(super) fn is_about_object(&self) -> bool {
+        matches!(self, Self::Client(ClientError::Refused(_)))
     }
 
     /// Prints the error and returns the exit code that goes with it.

@@ -107,9 +107,16 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     }
 }
 
-/// Does the same with each of several objects; a failure stops none of the others.
+/// Does the same with each of several objects; a refusal of one stops none of the others.
 fn for_each(names: &[String], mut act: impl FnMut(&str) -> Result<(), CliError>) -> Result<(), CliError> {
-    CliError::unless_empty(names.iter().filter_map(|name| act(name).err()).collect())
+    let mut refusals = Vec::new();
+    for name in names {
+        match act(name) {
+            Err(error) if error.is_about_object() => refusals.push(error),
+            done => done?,
+        }
+    }
+    CliError::unless_empty(refusals)
 }
 
 #[cfg(test)]

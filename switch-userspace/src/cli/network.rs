@@ -177,8 +177,8 @@ pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
         }
         Verb::Ls(ls) => output::list::<Network>(&client.get::<Vec<_>>(routes::NETWORKS)?, ls.output.format),
         Verb::Inspect(inspect) => {
-            let get = |name: &String| Ok(client.get::<Network>(&routes::fill(routes::NETWORK, &[name]))?);
-            output::found(inspect.names.iter().map(get), inspect.output.format)
+            let get = |name: &str| Ok(client.get::<Network>(&routes::fill(routes::NETWORK, &[name]))?);
+            output::found(&inspect.names, get, inspect.output.format)
         }
         Verb::Rm(rm) => for_each(&rm.names, |name| {
             print_removed(&client.delete(&routes::fill(routes::NETWORK, &[name]))?)

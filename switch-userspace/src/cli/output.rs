@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{error::CliError, table::Table};
+use super::{error::CliError, for_each, table::Table};
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -76,18 +76,17 @@ pub(super) fn one<T: Listed>(item: &T, format: Format) -> Result<(), CliError> {
 /// # Errors
 /// Those of the others.
 pub(super) fn found<T: Listed>(
-    results: impl IntoIterator<Item = Result<T, CliError>>,
+    names: &[String],
+    mut get: impl FnMut(&str) -> Result<T, CliError>,
     format: Format,
 ) -> Result<(), CliError> {
-    let (mut items, mut errors) = (Vec::new(), Vec::new());
-    for result in results {
-        match result {
-            Ok(item) => items.push(item),
-            Err(error) => errors.push(error),
-        }
-    }
+    let mut items = Vec::new();
+    let missing = for_each(names, |name| {
+        items.push(get(name)?);
+        Ok(())
+    });
     list(&items, format)?;
-    CliError::unless_empty(errors)
+    missing
 }
 
 /// Prints text as it is. A reader that has gone away (`| head`) is no failure.

@@ -15,7 +15,7 @@ use super::{
     error::CliError,
     output::say,
     place::Place,
-    wishes::{Chosen, Wishes},
+    wishes::{Chosen, Wishes, forget_directories},
 };
 use crate::api::{
     client::ClientError,
@@ -49,6 +49,7 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
         Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) => {}
         Err(error) => return Err(error.into()),
     }
+    let is_new = !place.dir().exists();
     let mut child = spawn(&chosen, place)?;
     let said = listen(&mut child).map_err(|source| failed("hear from", source))?;
     if said == READY {
@@ -58,6 +59,10 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
     let status = child.wait().map_err(|source| failed("wait for", source))?;
     let code =
         status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
+    if is_new && !said.is_empty() {
+        // What the daemon said is told; an error in clearing up after it would hide that.
+        let _ = forget_directories(&chosen.settings());
+    }
     Err(CliError::DaemonFailed { code, said })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs, io,
     path::{Path, PathBuf, absolute},
 };
 
@@ -103,6 +103,20 @@ impl Chosen {
             self.bpffs.as_os_str(),
         ]
     }
+}
+
+/// Removes the run directory with lock and log, and of the directories around it those that are empty then.
+pub(super) fn forget_directories(settings: &Settings) -> io::Result<()> {
+    match fs::remove_dir_all(&settings.run_dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let around = [Some(settings.state_dir.as_path()), settings.state_dir.parent(), settings.run_dir.parent()];
+    for dir in around.into_iter().flatten() {
+        // Other instances, or a damaged state set aside, may be there.
+        let _ = fs::remove_dir(dir);
+    }
+    Ok(())
 }
 
 fn choose(

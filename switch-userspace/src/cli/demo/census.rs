@@ -54,7 +54,7 @@ impl Census {
         let paths = |pins: &[PathBuf]| pins.iter().map(|pin| pin.display().to_string()).collect::<Vec<_>>();
         row("interfaces of the host", &self.interfaces, &after.interfaces);
         row("named namespaces", &self.namespaces, &after.namespaces);
-        row("pinned kernel objects", &paths(&self.pins), &paths(&after.pins));
+        row("files in its bpf file system", &paths(&self.pins), &paths(&after.pins));
         table.to_string()
     }
 }

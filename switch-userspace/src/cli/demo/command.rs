@@ -80,7 +80,10 @@ impl Runner {
         let run = command.output();
         let done = finished(&command, run)?;
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
-        output::print(said.lines().map(|line| format!("  {line}\n")).collect::<String>())?;
+        let talk = String::from_utf8_lossy(&done.stderr);
+        for line in said.lines().chain(talk.lines()) {
+            output::line(format!("  {line}").trim_end())?;
+        }
         Ok(said)
     }
 }

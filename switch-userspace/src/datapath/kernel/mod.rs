@@ -99,6 +99,12 @@ impl KernelDatapath {
         Ok(datapath)
     }
 
+    /// Whether an instance has pins, of whatever schema.
+    #[must_use]
+    pub fn has_pins(instance: &str, bpffs: &Path) -> bool {
+        Pins::new(bpffs, instance).exist()
+    }
+
     /// Removes the pins and helper interfaces of an instance whose daemon is gone, without loading anything.
     ///
     /// # Errors

@@ -1,0 +1,162 @@
+//! `up`, `down` and `exec` with a real daemon: the userspace datapath, in a network namespace of each
+//! test's own. Needs root.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use switch_userspace::{netns::named_path, sys};
+use tempfile::TempDir;
+
+/// A switch with directories and a network namespace of its own; purged when it is dropped.
+struct Switch {
+    dir: TempDir,
+}
+
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Switch {
+    /// Moves the test's thread, and so every command it runs, into a new network namespace.
+    fn new() -> Self {
+        sys::ns::unshare().expect("a network namespace; run the tests as root");
+        Self { dir: tempfile::tempdir().expect("a directory for the test") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn wye(&self, line: &str) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_wye"))
+            .args(line.split_whitespace())
+            .env("WYE_INSTANCE", "test")
+            .env("WYE_RUN_DIR", self.path("run"))
+            .env("WYE_STATE_DIR", self.path("state"))
+            .env("WYE_BPFFS", self.path("bpffs"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("wye runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Said {
+            code: output.status.code().expect("no signal"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Runs a command that has to succeed.
+    fn done(&self, line: &str) -> String {
+        let said = self.wye(line);
+        assert_eq!(said.code, 0, "{line}: {}", said.stderr);
+        said.stdout
+    }
+
+    fn pid(&self) -> u64 {
+        let status: serde_json::Value = serde_json::from_str(&self.done("status -o json")).expect("JSON");
+        status["pid"].as_u64().expect("a process")
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.wye("down --purge");
+    }
+}
+
+/// A name for an endpoint, whose namespace every process of the machine sees.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+fn is_netns(name: &str) -> bool {
+    named_path(name).expect("a namespace's name").exists()
+}
+
+#[test]
+fn up_returns_when_the_daemon_answers_and_down_when_it_is_gone() {
+    let switch = Switch::new();
+    switch.done("up --datapath userspace");
+    let pid = switch.pid();
+    assert!(Path::new(&format!("/proc/{pid}")).exists());
+    let again = switch.wye("up");
+    assert_eq!(again.code, 0);
+    assert!(again.stderr.contains(&format!("runs already, pid {pid}")), "{}", again.stderr);
+    switch.done("down");
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    assert_eq!(switch.wye("status").code, 5);
+    assert_eq!(switch.wye("down").code, 0);
+}
+
+#[test]
+fn a_daemon_that_cannot_start_is_quoted_and_leaves_nothing() {
+    let switch = Switch::new();
+    fs::create_dir(switch.path("bpffs")).expect("a directory that is no bpf file system");
+    let said = switch.wye("up --datapath ebpf");
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.starts_with("error: run instance test: "), "{}", said.stderr);
+    assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
+    assert!(!switch.path("run").exists(), "the run directory");
+    assert!(!switch.path("state").exists(), "the state directory");
+}
+
+#[test]
+fn exec_runs_inside_the_endpoint_and_passes_the_exit_code_on() {
+    let switch = Switch::new();
+    let name = unique("exec");
+    switch.done("up --datapath userspace");
+    switch.done("network create red --subnet 10.7.0.0/24");
+    switch.done(&format!("endpoint add {name} --network red --create-netns --ip 10.7.0.9"));
+    assert!(switch.done(&format!("exec {name} -- ip -brief addr show eth0")).contains("10.7.0.9/24"));
+    assert_eq!(switch.wye(&format!("exec {name} -- false")).code, 1);
+    assert_eq!(switch.wye(&format!("exec {name} -- grep x /nowhere")).code, 2);
+    assert_eq!(switch.wye(&format!("exec {name} -- no-such-command")).code, 127);
+    assert_eq!(switch.wye("exec nobody -- true").code, 3);
+}
+
+#[test]
+fn purge_removes_everything_though_the_daemon_was_killed() {
+    let switch = Switch::new();
+    let name = unique("purge");
+    switch.done("up --datapath userspace");
+    switch.done("network create red");
+    switch.done(&format!("endpoint add {name} --network red --create-netns"));
+    assert!(is_netns(&name));
+    let killed = Command::new("kill").args(["-9", &switch.pid().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let said = switch.wye("down --purge");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!is_netns(&name));
+    assert!(!switch.path("run").exists(), "the run directory");
+    assert!(!switch.path("state").exists(), "the state directory");
+}
+
+#[test]
+fn down_without_purge_keeps_endpoints_for_the_next_daemon() {
+    let switch = Switch::new();
+    let name = unique("keep");
+    switch.done("up --datapath userspace");
+    switch.done("network create red --subnet 10.7.0.0/24");
+    switch.done(&format!("endpoint add {name} --network red --create-netns"));
+    let before = switch.done("endpoint ls -o json");
+    switch.done("down");
+    switch.done("up --datapath userspace");
+    let names = |json: &str| {
+        let list: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        (list[0]["name"].clone(), list[0]["attachments"][0]["ips"].clone(), list[0]["state"].clone())
+    };
+    assert_eq!(names(&switch.done("endpoint ls -o json")), names(&before));
+}
+
+#[test]
+fn purging_what_never_was_changes_nothing() {
+    let switch = Switch::new();
+    switch.done("down --purge");
+    assert_eq!(fs::read_dir(switch.dir.path()).expect("the test's directory").count(), 0);
+}
