@@ -81,12 +81,14 @@ pub(super) fn found<T: Listed>(
     format: Format,
 ) -> Result<(), CliError> {
     let mut items = Vec::new();
-    let missing = for_each(names, |name| {
+    let got = for_each(names, |name| {
         items.push(get(name)?);
         Ok(())
     });
-    list(&items, format)?;
-    missing
+    if let Ok(()) | Err(CliError::Several(_)) = got {
+        list(&items, format)?;
+    }
+    got
 }
 
 /// Prints text as it is. A reader that has gone away (`| head`) is no failure.
