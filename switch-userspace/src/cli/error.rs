@@ -1,21 +1,15 @@
-//! Everything a command can end with other than success, and how it is told: what failed, on which object, why, what stayed
-//! as it was, and the next command.
+//! Everything a command can end with other than success, and how it is printed.
 
 use std::{io, time::Duration};
 
 use thiserror::Error;
 
-use super::{demo::DemoError, output::say, place::Place, style};
+use super::{advice::body, demo::DemoError, output::say, place::Place, style};
 use crate::{
-    api::{
-        client::ClientError,
-        types::{ErrorBody, ExitClass},
-    },
+    api::{client::ClientError, types::ErrorBody},
     daemon::DaemonError,
-    netns::{ErrorKind, NetnsError},
+    netns::NetnsError,
 };
-
-const NOTHING_CHANGED: &str = "nothing was changed";
 
 /// Why a command did not succeed.
 #[derive(Debug, Error)]
@@ -128,7 +122,7 @@ impl CliError {
                 errors.iter().map(|error| error.told(place)).reduce(both).unwrap_or_default()
             }
             Self::DaemonFailed { code, said, .. } if !said.is_empty() => (*code, said.trim_end().to_owned()),
-            Self::Run { source, .. } => (code_of_unrunnable(source), text_of(&self.body(place))),
+            Self::Run { source, .. } => (code_of_unrunnable(source), text_of(&body(self, place))),
             Self::Client(_)
             | Self::Usage { .. }
             | Self::Netns(_)
@@ -140,175 +134,10 @@ impl CliError {
             | Self::StillRunning { .. }
             | Self::Demo(_)
             | Self::Output(_) => {
-                let body = self.body(place);
+                let body = body(self, place);
                 (body.code.exit_code(), text_of(&body))
             }
         }
-    }
-
-    fn body(&self, place: &Place) -> ErrorBody {
-        let why = self.to_string();
-        let told = |code, failed: &str, object: String, next: Option<String>| ErrorBody {
-            code,
-            failed: failed.to_owned(),
-            object,
-            why: why.clone(),
-            unchanged: NOTHING_CHANGED.to_owned(),
-            next,
-        };
-        match self {
-            Self::Client(error) => client_body(error, place),
-            Self::Usage { command, .. } => {
-                told(ExitClass::Usage, command, String::new(), Some(format!("see `wye {command} --help`")))
-            }
-            Self::Netns(error) => told(class_of(error), "enter", "the endpoint's namespace".into(), None),
-            Self::Run { program, .. } => told(ExitClass::Failed, "run", program.clone(), None),
-            Self::File { op, object, source } => {
-                told(class_of_io(source), op, object.clone(), root_hint(source))
-            }
-            Self::Config { file, .. } => told(ExitClass::Usage, "read", file.clone(), None),
-            Self::Daemon { op, source } => daemon_body(op, source, place),
-            Self::DaemonFailed { .. } => told(
-                ExitClass::Failed,
-                "start",
-                format!("instance {}", place.instance),
-                Some(format!("see {}", place.log().display())),
-            ),
-            Self::StillRunning { .. } => ErrorBody {
-                unchanged: "it was told to stop".to_owned(),
-                ..told(
-                    ExitClass::Timeout,
-                    "stop",
-                    format!("instance {}", place.instance),
-                    Some(format!("see {}", place.log().display())),
-                )
-            },
-            Self::Kernel { .. } => ErrorBody {
-                unchanged: String::new(),
-                ..told(
-                    ExitClass::Difference,
-                    "check",
-                    "this machine".into(),
-                    Some("see the column FIX".into()),
-                )
-            },
-            Self::Demo(error) => demo_body(error),
-            Self::Output(_) => told(ExitClass::Failed, "write", "the output".into(), None),
-            Self::Several(_) => told(ExitClass::Failed, "do", "everything".into(), None),
-        }
-    }
-}
-
-fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
-    let (code, next) = match error {
-        ClientError::Refused(body) => return ErrorBody::clone(body),
-        ClientError::NoSocket { .. } => {
-            (ExitClass::Unreachable, format!("start it with `{}`", place.command("up")))
-        }
-        ClientError::NotListening { .. } => (
-            ExitClass::Unreachable,
-            format!(
-                "start it again with `{}`; ports that it had are taken over as they are",
-                place.command("up")
-            ),
-        ),
-        ClientError::NotAllowed { .. } => (
-            ExitClass::Permission,
-            "run the command as root, or as a user who may write to the socket".into(),
-        ),
-        ClientError::Timeout { .. } => (ExitClass::Timeout, format!("see `{}`", place.command("status"))),
-        ClientError::Connect { .. } | ClientError::Broken { .. } => {
-            (ExitClass::Unreachable, format!("see {}", place.log().display()))
-        }
-        ClientError::Answer { .. } | ClientError::Foreign { .. } => {
-            (ExitClass::Failed, format!("compare versions with `{}`", place.command("version")))
-        }
-        ClientError::Encode { .. }
-        | ClientError::Query { .. }
-        | ClientError::Request { .. }
-        | ClientError::Runtime(_) => (ExitClass::Failed, format!("see `{}`", place.command("doctor"))),
-    };
-    let unchanged = match error {
-        ClientError::Timeout { .. } | ClientError::Broken { .. } | ClientError::Answer { .. } => {
-            "it is not known whether the request was carried out"
-        }
-        ClientError::Refused(_)
-        | ClientError::NoSocket { .. }
-        | ClientError::NotListening { .. }
-        | ClientError::NotAllowed { .. }
-        | ClientError::Connect { .. }
-        | ClientError::Foreign { .. }
-        | ClientError::Encode { .. }
-        | ClientError::Query { .. }
-        | ClientError::Request { .. }
-        | ClientError::Runtime(_) => NOTHING_CHANGED,
-    };
-    ErrorBody {
-        code,
-        failed: "ask".to_owned(),
-        object: format!("the daemon of instance {}", place.instance),
-        why: error.to_string(),
-        unchanged: unchanged.to_owned(),
-        next: Some(next),
-    }
-}
-
-fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
-    if let DaemonError::Control(body) = error {
-        return body.clone();
-    }
-    let code = error.class();
-    let next = match error {
-        DaemonError::Running { .. } => format!("stop it with `{}`", place.command("down")),
-        _ if code == ExitClass::Permission => "run the command as root".to_owned(),
-        DaemonError::Io { .. }
-        | DaemonError::Start(_)
-        | DaemonError::Gone(_)
-        | DaemonError::Datapath(_)
-        | DaemonError::Netns(_)
-        | DaemonError::Store(_)
-        | DaemonError::Control(_) => {
-            format!("see what this machine offers with `{}`", place.command("doctor"))
-        }
-    };
-    ErrorBody {
-        code,
-        failed: op.to_owned(),
-        object: format!("instance {}", place.instance),
-        why: error.to_string(),
-        unchanged: NOTHING_CHANGED.to_owned(),
-        next: Some(next),
-    }
-}
-
-fn demo_body(error: &DemoError) -> ErrorBody {
-    let (code, next) = match error {
-        DemoError::Missing(_) => (
-            ExitClass::Failed,
-            "install them (Debian: iproute2 iperf3 iputils-ping socat coreutils mount)".to_owned(),
-        ),
-        DemoError::Leftovers(_) => {
-            (ExitClass::Conflict, "end the other demo, or remove them with `ip netns delete NAME`".to_owned())
-        }
-        DemoError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            (ExitClass::Permission, "run the demo as root".to_owned())
-        }
-        DemoError::Netns(error) => (class_of(error), "see `wye doctor`".to_owned()),
-        DemoError::Io { .. }
-        | DemoError::Command { .. }
-        | DemoError::Report { .. }
-        | DemoError::Teardown(_)
-        | DemoError::Output(_)
-        | DemoError::Interrupted
-        | DemoError::Unexpected(_) => (ExitClass::Failed, "see `wye doctor`".to_owned()),
-    };
-    ErrorBody {
-        code,
-        failed: "show".to_owned(),
-        object: "the demo".to_owned(),
-        why: error.to_string(),
-        unchanged: "the machine's own interfaces were not touched".to_owned(),
-        next: Some(next),
     }
 }
 
@@ -339,33 +168,6 @@ pub(super) fn without_numbers(text: &str) -> String {
         rest = rest.strip_prefix(')').unwrap_or(rest);
     }
     words + rest
-}
-
-fn class_of(error: &NetnsError) -> ExitClass {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NoDevice => ExitClass::NotFound,
-        ErrorKind::Exists | ErrorKind::IndexTaken | ErrorKind::Busy => ExitClass::Conflict,
-        ErrorKind::Permission => ExitClass::Permission,
-        ErrorKind::Invalid => ExitClass::Usage,
-        ErrorKind::Unsupported | ErrorKind::Other => ExitClass::Failed,
-    }
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the system has many reasons; these have an exit code of their own"
-)]
-fn class_of_io(error: &io::Error) -> ExitClass {
-    match error.kind() {
-        io::ErrorKind::NotFound => ExitClass::NotFound,
-        io::ErrorKind::AlreadyExists => ExitClass::Conflict,
-        io::ErrorKind::PermissionDenied => ExitClass::Permission,
-        _ => ExitClass::Failed,
-    }
-}
-
-fn root_hint(error: &io::Error) -> Option<String> {
-    (error.kind() == io::ErrorKind::PermissionDenied).then(|| "run the command as root".to_owned())
 }
 
 /// What env(1), timeout(1) and docker exit with where they cannot run the command that they were given.

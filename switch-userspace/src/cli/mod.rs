@@ -1,5 +1,6 @@
 //! The command line: one file a noun. It talks to the daemon's API and to nothing else.
 
+mod advice;
 mod completion;
 mod daemon;
 mod demo;

@@ -2,28 +2,27 @@
 
 mod census;
 mod command;
+mod error;
 mod ping;
 mod stage;
 mod throughput;
 mod transfer;
 
 use std::{
-    io,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Instant,
 };
 
 use clap::Args;
-use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(super) use self::error::DemoError;
 use self::{
     census::Census,
     stage::{CONTAINERS, NETWORKS, Stage},
 };
 use super::{error::CliError, output, place::DatapathMode, style};
-use crate::netns::{NetnsError, TeardownErrors};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,64 +39,6 @@ pub(super) struct DemoArgs {
     /// The datapath that is shown.
     #[arg(long, value_enum, default_value_t = DatapathMode::Ebpf)]
     datapath: DatapathMode,
-}
-
-/// Why the demo could not go on, or did not end as it should.
-#[derive(Debug, Error)]
-pub(super) enum DemoError {
-    /// Programs that the demo runs are not installed.
-    #[error("not installed: {}", .0.join(", "))]
-    Missing(Vec<&'static str>),
-    /// The namespaces of an earlier demo are there.
-    #[error("namespaces of another demo are here: {}", .0.join(", "))]
-    Leftovers(Vec<String>),
-    /// A command did not succeed.
-    #[error("`{command}` failed: {said}")]
-    Command {
-        /// The command.
-        command: String,
-        /// What it said.
-        said: String,
-    },
-    /// A program's report is not what it should be.
-    #[error("the report of {program} has no {what}")]
-    Report {
-        /// The program.
-        program: &'static str,
-        /// What is missing.
-        what: &'static str,
-    },
-    /// The system refused.
-    #[error("{op} {object}: {source}")]
-    Io {
-        /// What was tried.
-        op: &'static str,
-        /// On what.
-        object: String,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// Interfaces or namespaces could not be looked at.
-    #[error(transparent)]
-    Netns(#[from] NetnsError),
-    /// Not everything could be removed.
-    #[error(transparent)]
-    Teardown(#[from] TeardownErrors),
-    /// Nothing could be printed.
-    #[error(transparent)]
-    Output(#[from] Box<CliError>),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
-    /// Something was not as it should be.
-    #[error("{0} of the expectations did not hold; they are marked FAILED")]
-    Unexpected(usize),
-}
-
-impl From<CliError> for DemoError {
-    fn from(error: CliError) -> Self {
-        Self::Output(Box::new(error))
-    }
 }
 
 type Step = fn(&mut Stage) -> Result<(), DemoError>;
