@@ -184,6 +184,7 @@ fn the_request_says_what_the_words_said() {
     let run = RunDir::new();
     let daemon = StandIn::start(&run.socket(), |_| (404, stand_in::refusal("not_found")));
     run.wye("endpoint add web --network red --netns /proc/1/ns/net --ip 10.1.0.7 --mac 02:00:5E:10:00:01 --label a=b=c");
+    run.wye("endpoint add web --network red --netns ./ns");
     run.wye("fdb show --network red dev web:eth1 dynamic");
     run.wye("endpoint label web a=1 b-");
     run.wye("port set web --hairpin on --max-macs 4");
@@ -194,11 +195,14 @@ fn the_request_says_what_the_words_said() {
     assert_eq!(body["labels"]["a"], "b=c");
     assert_eq!(body["connect"]["ips"][0], "10.1.0.7");
     assert_eq!(body["connect"]["mac"], "02:00:5e:10:00:01");
-    assert_eq!(requests[1].line, "GET /v1/fdb?network=red&port=web%3Aeth1&filter=dynamic");
-    assert_eq!(requests[2].line, "PATCH /v1/endpoints/web/labels");
-    assert_eq!(requests[2].body, r#"{"set":{"a":"1"},"remove":["b"]}"#);
-    assert_eq!(requests[3].line, "PATCH /v1/ports/web");
-    let body: serde_json::Value = serde_json::from_str(&requests[3].body).expect("JSON");
+    let body: serde_json::Value = serde_json::from_str(&requests[1].body).expect("JSON");
+    let here = std::env::current_dir().expect("a directory").join("ns");
+    assert_eq!(body["netns"]["existing"], here.to_string_lossy().as_ref());
+    assert_eq!(requests[2].line, "GET /v1/fdb?network=red&port=web%3Aeth1&filter=dynamic");
+    assert_eq!(requests[3].line, "PATCH /v1/endpoints/web/labels");
+    assert_eq!(requests[3].body, r#"{"set":{"a":"1"},"remove":["b"]}"#);
+    assert_eq!(requests[4].line, "PATCH /v1/ports/web");
+    let body: serde_json::Value = serde_json::from_str(&requests[4].body).expect("JSON");
     assert_eq!((&body["hairpin"], &body["max_macs"]), (&true.into(), &4.into()));
     assert!(body["learning"].is_null());
 }

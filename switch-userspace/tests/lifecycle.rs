@@ -10,8 +10,9 @@ use std::{
 use switch_userspace::{netns::named_path, sys};
 use tempfile::TempDir;
 
-/// A switch with directories and a network namespace of its own; purged when it is dropped.
+/// A switch with a name, directories and a network namespace of its own; purged when it is dropped.
 struct Switch {
+    instance: String,
     dir: TempDir,
 }
 
@@ -23,9 +24,9 @@ struct Said {
 
 impl Switch {
     /// Moves the test's thread, and so every command it runs, into a new network namespace.
-    fn new() -> Self {
+    fn new(instance: &str) -> Self {
         sys::ns::unshare().expect("a network namespace; run the tests as root");
-        Self { dir: tempfile::tempdir().expect("a directory for the test") }
+        Self { instance: unique(instance), dir: tempfile::tempdir().expect("a directory for the test") }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -35,7 +36,7 @@ impl Switch {
     fn wye(&self, line: &str) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_wye"))
             .args(line.split_whitespace())
-            .env("WYE_INSTANCE", "test")
+            .env("WYE_INSTANCE", &self.instance)
             .env("WYE_RUN_DIR", self.path("run"))
             .env("WYE_STATE_DIR", self.path("state"))
             .env("WYE_BPFFS", self.path("bpffs"))
@@ -69,7 +70,7 @@ impl Drop for Switch {
     }
 }
 
-/// A name for an endpoint, whose namespace every process of the machine sees.
+/// A name for an endpoint or instance: every process of the machine sees their namespaces.
 fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
@@ -80,7 +81,7 @@ fn is_netns(name: &str) -> bool {
 
 #[test]
 fn up_returns_when_the_daemon_answers_and_down_when_it_is_gone() {
-    let switch = Switch::new();
+    let switch = Switch::new("start");
     switch.done("up --datapath userspace");
     let pid = switch.pid();
     assert!(Path::new(&format!("/proc/{pid}")).exists());
@@ -96,11 +97,11 @@ fn up_returns_when_the_daemon_answers_and_down_when_it_is_gone() {
 
 #[test]
 fn a_daemon_that_cannot_start_is_quoted_and_leaves_nothing() {
-    let switch = Switch::new();
+    let switch = Switch::new("refuse");
     fs::create_dir(switch.path("bpffs")).expect("a directory that is no bpf file system");
     let said = switch.wye("up --datapath ebpf");
     assert_eq!(said.code, 1, "{}", said.stderr);
-    assert!(said.stderr.starts_with("error: run instance test: "), "{}", said.stderr);
+    assert!(said.stderr.starts_with("error: run instance refuse-"), "{}", said.stderr);
     assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
     assert!(!switch.path("run").exists(), "the run directory");
     assert!(!switch.path("state").exists(), "the state directory");
@@ -108,7 +109,7 @@ fn a_daemon_that_cannot_start_is_quoted_and_leaves_nothing() {
 
 #[test]
 fn exec_runs_inside_the_endpoint_and_passes_the_exit_code_on() {
-    let switch = Switch::new();
+    let switch = Switch::new("exec");
     let name = unique("exec");
     switch.done("up --datapath userspace");
     switch.done("network create red --subnet 10.7.0.0/24");
@@ -122,7 +123,7 @@ fn exec_runs_inside_the_endpoint_and_passes_the_exit_code_on() {
 
 #[test]
 fn purge_removes_everything_though_the_daemon_was_killed() {
-    let switch = Switch::new();
+    let switch = Switch::new("kill");
     let name = unique("purge");
     switch.done("up --datapath userspace");
     switch.done("network create red");
@@ -139,7 +140,7 @@ fn purge_removes_everything_though_the_daemon_was_killed() {
 
 #[test]
 fn down_without_purge_keeps_endpoints_for_the_next_daemon() {
-    let switch = Switch::new();
+    let switch = Switch::new("keep");
     let name = unique("keep");
     switch.done("up --datapath userspace");
     switch.done("network create red --subnet 10.7.0.0/24");
@@ -156,7 +157,7 @@ fn down_without_purge_keeps_endpoints_for_the_next_daemon() {
 
 #[test]
 fn purging_what_never_was_changes_nothing() {
-    let switch = Switch::new();
+    let switch = Switch::new("never");
     switch.done("down --purge");
     assert_eq!(fs::read_dir(switch.dir.path()).expect("the test's directory").count(), 0);
 }

@@ -1,6 +1,6 @@
 //! `wye endpoint`: workloads, each one a network namespace with interfaces on networks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, Subcommand};
 
@@ -10,7 +10,7 @@ use super::{
     network::{AttachmentArgs, print_removed},
     output::{self, InspectOutput, Listed, Output, joined},
     parse::{self, LabelWord},
-    place::Place,
+    place::{Place, absolute_path},
 };
 use crate::api::{
     routes,
@@ -145,7 +145,7 @@ pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
     let client = place.client()?;
     match &args.verb {
         Verb::Add(add) => {
-            let endpoint: Endpoint = client.post(routes::ENDPOINTS, &request(add))?;
+            let endpoint: Endpoint = client.post(routes::ENDPOINTS, &request(add)?)?;
             output::line(endpoint.name)
         }
         Verb::Ls(ls) => output::list::<Endpoint>(&client.get::<Vec<_>>(routes::ENDPOINTS)?, ls.output.format),
@@ -164,15 +164,21 @@ pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
     }
 }
 
-fn request(add: &Add) -> EndpointAdd {
-    EndpointAdd {
+fn request(add: &Add) -> Result<EndpointAdd, CliError> {
+    Ok(EndpointAdd {
         name: add.name.clone(),
         network: add.network.clone(),
-        netns: add.netns.clone().map_or(NetnsChoice::Create, NetnsChoice::Existing),
+        netns: add.netns.as_deref().map_or(Ok(NetnsChoice::Create), existing_netns)?,
         namespace: add.namespace.clone(),
         labels: add.labels.iter().cloned().collect(),
         connect: (&add.how).into(),
-    }
+    })
+}
+
+/// The daemon runs in another directory: a path has to be absolute.
+fn existing_netns(text: &str) -> Result<NetnsChoice, CliError> {
+    let path = if text.contains('/') { absolute_path(Path::new(text))? } else { text.into() };
+    Ok(NetnsChoice::Existing(path.to_string_lossy().into_owned()))
 }
 
 /// The last word about a key counts.

@@ -1,6 +1,6 @@
 //! Which daemon a command is about.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use serde::Deserialize;
 
@@ -89,6 +89,15 @@ impl Place {
         }
         command
     }
+}
+
+/// The path from the root on.
+pub(super) fn absolute_path(path: &Path) -> Result<PathBuf, CliError> {
+    absolute(path).map_err(|source| CliError::File {
+        op: "make absolute",
+        object: path.display().to_string(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs, io,
-    path::{Path, PathBuf, absolute},
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     error::CliError,
-    place::{DEFAULT_BPFFS, DatapathMode, Place},
+    place::{DEFAULT_BPFFS, DatapathMode, Place, absolute_path},
 };
 use crate::{control::Settings, model::InstanceName};
 
@@ -134,14 +134,6 @@ fn choose(
         run_dir: absolute_path(&place.run_dir)?,
         state_dir: dir(&dirs.state_dir, &file.state_dir, DEFAULT_STATE_DIR)?,
         bpffs: dir(&dirs.bpffs, &file.bpffs, DEFAULT_BPFFS)?,
-    })
-}
-
-fn absolute_path(path: &Path) -> Result<PathBuf, CliError> {
-    absolute(path).map_err(|source| CliError::File {
-        op: "make absolute",
-        object: path.display().to_string(),
-        source,
     })
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     DemoError,
-    stage::{NETNS_PREFIX, Stage},
+    stage::{Stage, is_own_netns},
 };
 use crate::{
     cli::table::Table,
@@ -69,7 +69,7 @@ fn namespaces() -> Result<Vec<String>, DemoError> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if name.starts_with(NETNS_PREFIX) {
+        if is_own_netns(&name) {
             names.push(name);
         }
     }

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{DemoError, INTERRUPTED};
+use super::{DemoError, INTERRUPTED, stage::INSTANCE};
 use crate::cli::output;
 
 /// The programs that have to be installed.
@@ -39,7 +39,7 @@ impl Runner {
             source,
         })?;
         let environment = [
-            ("WYE_INSTANCE", "demo".into()),
+            ("WYE_INSTANCE", INSTANCE.into()),
             ("WYE_RUN_DIR", dir.join("run")),
             ("WYE_STATE_DIR", dir.join("state")),
             ("WYE_BPFFS", dir.join("bpf")),

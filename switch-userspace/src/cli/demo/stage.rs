@@ -37,7 +37,7 @@ pub(super) const NETWORKS: [Network; 2] = [
     Network { name: "blue", v4: "10.91.2.0/24", v6: "fd91:2::/64" },
 ];
 
-/// The names of the namespaces begin with [`NETNS_PREFIX`], because the machine may have others.
+/// The names begin with the instance's, because the machine may have other namespaces.
 pub(super) const CONTAINERS: [Container; 4] = [
     Container { name: "demo-alice", network: "red", v4: "10.91.1.11", v6: "fd91:1::11" },
     Container { name: "demo-bob", network: "red", v4: "10.91.1.12", v6: "fd91:1::12" },
@@ -45,8 +45,14 @@ pub(super) const CONTAINERS: [Container; 4] = [
     Container { name: "demo-dave", network: "blue", v4: "10.91.2.12", v6: "fd91:2::12" },
 ];
 
-/// What every namespace that the demo names is called first.
-pub(super) const NETNS_PREFIX: &str = "demo-";
+/// The instance.
+pub(super) const INSTANCE: &str = "demo";
+
+/// Whether a named namespace is one of the demo's: a container, or the place of the userspace switch's ports.
+pub(super) fn is_own_netns(name: &str) -> bool {
+    name.strip_prefix("wye-") == Some(INSTANCE)
+        || name.split_once('-').is_some_and(|(first, _)| first == INSTANCE)
+}
 
 /// The demo's place, what has to be undone in it, and the expectations so far.
 pub(super) struct Stage {
