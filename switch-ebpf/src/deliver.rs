@@ -24,10 +24,14 @@ use crate::{
     tables::KernelTables,
 };
 
+/// Length of the header before a punted frame, as the helpers take it.
+#[allow(clippy::cast_possible_truncation, reason = "a constant of two digits")]
+const HEADER_BYTES: u32 = PUNT_HEADER_LEN as u32;
+
 /// Drop.
-pub(crate) const SHOT: i32 = TC_ACT_SHOT as i32;
+pub(crate) const SHOT: i32 = TC_ACT_SHOT;
 /// On to the host's stack.
-pub(crate) const PASS: i32 = TC_ACT_OK as i32;
+pub(crate) const PASS: i32 = TC_ACT_OK;
 
 /// Does what the verdict says with the packet.
 #[inline(always)]
@@ -49,8 +53,14 @@ pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict
 fn redirect(to: PortId) -> i32 {
     let uplink = maps::PORTS.get(to.0).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
-    let action = unsafe { if uplink { bpf_redirect(to.0, 0) } else { bpf_redirect_peer(to.0, 0) } };
-    action as i32
+    action(unsafe { if uplink { bpf_redirect(to.0, 0) } else { bpf_redirect_peer(to.0, 0) } })
+}
+
+/// What a redirect helper returned, as the program's return value.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the helpers return one of the small TC_ACT numbers")]
+fn action(returned: i64) -> i32 {
+    returned as i32
 }
 
 #[inline(always)]
@@ -70,15 +80,17 @@ fn punt(ctx: &TcContext, port: PortId, reason: PuntReason) -> i32 {
     let header = punt_header(port, reason);
     // SAFETY: the context pointer of a running tc program; the header's bytes go into the room just made for them.
     let made = unsafe {
-        bpf_skb_change_head(raw(ctx), PUNT_HEADER_LEN as u32, 0) == 0
-            && bpf_skb_store_bytes(raw(ctx), 0, header.as_ptr().cast(), PUNT_HEADER_LEN as u32, 0) == 0
+        bpf_skb_change_head(raw(ctx), HEADER_BYTES, 0) == 0
+            && bpf_skb_store_bytes(raw(ctx), 0, header.as_ptr().cast(), HEADER_BYTES, 0) == 0
     };
     if !made {
         return drop_at(port, DropReason::PuntFailed);
     }
     // SAFETY: a helper that takes numbers.
-    let action = unsafe { bpf_redirect(cpu_port.0, 0) };
-    if action == i64::from(TC_ACT_REDIRECT) { action as i32 } else { drop_at(port, DropReason::PuntFailed) }
+    match action(unsafe { bpf_redirect(cpu_port.0, 0) }) {
+        TC_ACT_REDIRECT => TC_ACT_REDIRECT,
+        _ => drop_at(port, DropReason::PuntFailed),
+    }
 }
 
 /// Counts a drop that the pipeline did not decide.

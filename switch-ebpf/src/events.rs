@@ -11,6 +11,9 @@ use switch_common::{
 
 use crate::{clock::CoarseClock, frame::SkbFrame, maps};
 
+#[allow(clippy::cast_possible_truncation, reason = "a constant of two digits")]
+const HEAD_BYTES: u32 = EVENT_BYTES as u32;
+
 /// Puts a record of the drop into the event ring where one is due.
 #[inline(always)]
 pub(crate) fn report(frame: &SkbFrame, port: PortId, reason: DropReason) {
@@ -42,7 +45,7 @@ pub(crate) fn report(frame: &SkbFrame, port: PortId, reason: DropReason) {
     };
     if let Some(head) = frame.load::<EVENT_BYTES>(0) {
         event.head = head;
-        event.head_len = EVENT_BYTES as u32;
+        event.head_len = HEAD_BYTES;
     }
     entry.write(event);
     entry.submit(0);

@@ -52,6 +52,10 @@ impl Frame for SkbFrame {
     }
 
     #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the kernel keeps 16-bit values in these 32-bit fields"
+    )]
     fn offloaded_tag(&self) -> Option<Tag> {
         // SAFETY: the context pointer of a running tc program.
         let (present, proto, tci) =
@@ -69,6 +73,7 @@ impl Frame for SkbFrame {
 impl SkbFrame {
     /// Headers that do not lie in the linear part of the buffer.
     #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "headers are some dozen bytes long")]
     fn load_paged<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         let mut bytes = [0u8; N];
         // SAFETY: the context pointer of a running tc program; the helper writes N bytes into an array of N bytes.

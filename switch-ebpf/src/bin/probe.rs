@@ -58,7 +58,7 @@ fn sink(ctx: TcContext) -> i32 {
             (*taken).bytes += u64::from(ctx.len());
         }
     }
-    TC_ACT_SHOT as i32
+    TC_ACT_SHOT
 }
 
 #[panic_handler]

@@ -231,7 +231,8 @@ impl Switch {
 impl Drop for Switch {
     fn drop(&mut self) {
         if self.control.is_none() && std::thread::panicking() {
-            let removed = inside_host(&self.host, || KernelDatapath::purge_leftovers(&self.instance, Path::new(BPFFS)));
+            let removed =
+                inside_host(&self.host, || KernelDatapath::purge_leftovers(&self.instance, Path::new(BPFFS)));
             eprintln!("the control plane is not running; its pins: {removed:?}");
             return;
         }
