@@ -1,7 +1,9 @@
 //! Frames, namespaces, switches under test, and the census of what they leave behind.
 
+pub mod census;
 pub mod netns;
 pub mod packet;
 pub mod scenario;
 pub mod sys;
 pub mod topology;
+pub mod wye;
