@@ -7,6 +7,7 @@ mod disturbance;
 mod environment;
 mod forward;
 mod frame;
+mod idle;
 mod iperf;
 mod measure;
 mod probe;
@@ -36,12 +37,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Forward(forward::Args),
+    Idle(idle::Args),
 }
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = stop_on_signals().and_then(|stop| match command {
         Command::Forward(args) => forward::run(&args, stop),
+        Command::Idle(args) => idle::run(&args, &stop),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
