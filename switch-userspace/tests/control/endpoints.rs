@@ -92,7 +92,7 @@ fn further_networks_are_further_interfaces_and_go_again() {
     assert!(switch.reaches(&both, &ip(&b)));
     let name = a.name.clone();
     switch.ask(move |control| control.disconnect("blue", &name)).expect("disconnected");
-    assert!(!switch.reaches(&a, &ip(&b)));
+    assert!(switch.is_cut_off(&a, &ip(&b)));
     assert_eq!(switch.traces(), before);
 }
 

@@ -16,7 +16,7 @@ fn endpoints_reach_each_other_on_their_network_and_nobody_on_another() {
         switch.reaches(&a, &b.attachments[0].ips[1].addr().to_string()),
         "IPv6 at once, without a wait for DAD"
     );
-    assert!(!switch.reaches(&a, &ip(&c)));
+    assert!(switch.is_cut_off(&a, &ip(&c)));
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn endpoints_of_an_isolated_network_do_not_reach_each_other() {
     let wish = NetworkCreate { name: "red".into(), isolated: true, ..NetworkCreate::default() };
     switch.create_with(wish);
     let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
-    assert!(!switch.reaches(&a, &ip(&b)));
+    assert!(switch.is_cut_off(&a, &ip(&b)));
 }
 
 #[test]

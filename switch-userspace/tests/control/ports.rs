@@ -29,9 +29,9 @@ fn switches_are_in_force_at_once_and_stay_after_a_restart() {
         let port = switch.ask(move |control| control.set_port(&name, change)).expect("set");
         assert!(port.settings.isolated && port.settings.learning, "{port:?}");
     }
-    assert!(!switch.reaches(&a, &ip(&b)));
+    assert!(switch.is_cut_off(&a, &ip(&b)));
     switch.restart();
-    assert!(!switch.reaches(&a, &ip(&b)));
+    assert!(switch.is_cut_off(&a, &ip(&b)));
     let (name, change) = (b.name.clone(), PortChange { isolated: Some(false), ..PortChange::default() });
     switch.ask(move |control| control.set_port(&name, change)).expect("set");
     assert!(switch.reaches(&a, &ip(&b)));

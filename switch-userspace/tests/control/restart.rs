@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use switch_userspace::{
     api::types::{EndpointState, NetnsChoice},
-    netns::NetnsError,
+    netns::{Netns, NetnsError},
 };
 
 use crate::support::{Switch, inside, ip};
@@ -59,11 +59,14 @@ fn what_a_crash_left_half_made_is_removed() {
     switch.add("a", "red");
     let stored = fs::read(switch.state_dir().join("state.json")).expect("the state");
     let before = switch.traces();
-    let wish = switch.wish("b", "red", NetnsChoice::Existing(String::from("/proc/self/ns/net")));
-    switch.try_add(wish).expect("the test's own namespace is not the switch's host");
+    let name = switch.name("theirs");
+    Netns::create_named(&name).expect("a namespace");
+    let added = switch.try_add(switch.wish("b", "red", NetnsChoice::Existing(name.clone())));
     switch.kill();
     fs::write(switch.state_dir().join("state.json"), stored).expect("as before the crash");
     switch.start();
+    Netns::delete_named(&name).expect("deleted");
+    added.expect("an endpoint");
     assert_eq!(switch.traces(), before);
 }
 

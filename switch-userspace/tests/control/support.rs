@@ -199,10 +199,14 @@ impl Switch {
         self.ask(|control| control.status()).expect("status")
     }
 
-    /// Whether three pings out of an endpoint come back.
+    /// Whether three pings out of an endpoint come back while there is patience.
     pub(crate) fn reaches(&self, from: &Endpoint, to: &str) -> bool {
-        let netns = Netns::open_path(&from.netns.path).expect("the endpoint's namespace");
-        run(&netns, "ping", &["-c", "3", "-i", "0.05", "-W", "1", to])
+        reaches(&inside(from), to)
+    }
+
+    /// Whether no ping out of an endpoint comes back.
+    pub(crate) fn is_cut_off(&self, from: &Endpoint, to: &str) -> bool {
+        !run(&inside(from), "ping", &["-c", "3", "-i", "0.05", "-W", "1", to])
     }
 
     /// What can be seen of the switch on the host and in its own lists, to compare before and after.
@@ -231,8 +235,8 @@ impl Switch {
 impl Drop for Switch {
     fn drop(&mut self) {
         if self.control.is_none() && std::thread::panicking() {
-            let removed =
-                inside_host(&self.host, || KernelDatapath::purge_leftovers(&self.instance, Path::new(BPFFS)));
+            let purge = || KernelDatapath::purge_leftovers(&self.instance, Path::new(BPFFS));
+            let removed = self.host.run(|| Ok::<_, NetnsError>(purge()));
             eprintln!("the control plane is not running; its pins: {removed:?}");
             return;
         }
@@ -265,6 +269,12 @@ fn namespaces(instance: &str) -> Vec<String> {
 pub(crate) fn run(netns: &Netns, program: &str, arguments: &[&str]) -> bool {
     let output = netns.run(|| Ok::<_, NetnsError>(Command::new(program).args(arguments).output()));
     output.expect("entering a namespace").expect("the program runs").status.success()
+}
+
+/// Whether three pings out of a namespace come back while there is patience.
+pub(crate) fn reaches(netns: &Netns, to: &str) -> bool {
+    let patience = PATIENCE.as_secs().to_string();
+    run(netns, "ping", &["-c", "3", "-i", "0.1", "-w", &patience, to])
 }
 
 /// The namespace of an endpoint.

@@ -5,7 +5,7 @@ use switch_userspace::{
     netns::{AddressFlags, Family, IfName, LinkSettings, Netlink, Netns, Sysctl},
 };
 
-use crate::support::{Switch, assert_told, ip, nets, run};
+use crate::support::{Switch, assert_told, ip, nets, reaches, run};
 
 /// A machine at the other end of the host's `up0`, with 10.1.0.200.
 struct Neighbour {
@@ -27,7 +27,7 @@ impl Neighbour {
     }
 
     fn reaches(&self, to: &str) -> bool {
-        run(&self.netns, "ping", &["-c", "3", "-i", "0.05", "-W", "1", to])
+        reaches(&self.netns, to)
     }
 }
 
