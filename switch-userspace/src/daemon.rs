@@ -26,7 +26,7 @@ use crate::{
     },
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
     events::Hub,
-    netns::{Monitor, NetnsError},
+    netns::{Monitor, Netns, NetnsError},
     store::{Store, StoreError},
 };
 
@@ -132,35 +132,51 @@ pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
     }
     let _lock = lock(settings)?;
     let mode = if is_pinned { Mode::Ebpf } else { Mode::Userspace };
-    let mut control = open_control(&Settings { mode, ..settings.clone() }, Hub::default())?;
+    let settings = Settings { mode, ..settings.clone() };
+    let store = Store::open(&settings.state_dir)?;
+    let mut control = Control::open(settings.clone(), open_datapath(&settings)?, store, Hub::default())?;
     control.stop(crate::api::types::Stop { purge: true })?;
     Ok(())
 }
 
 fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, DaemonError> {
-    let monitor = Monitor::open()?;
     let (owned, its_hub) = (settings.clone(), hub.clone());
-    let (drops, wait) = crossbeam::channel::bounded(1);
+    let (watched, wait) = crossbeam::channel::bounded(1);
     let control = Handle::spawn(move || {
-        let control = open_control(&owned, its_hub)?;
+        let datapath = open_datapath(&owned)?;
+        let monitors = monitors(&*datapath)?;
+        let control = Control::open(owned.clone(), datapath, Store::open(&owned.state_dir)?, its_hub)?;
         // The receiver below outlives this closure.
-        let _sent = drops.send(control.events()?);
+        let _sent = watched.send((control.events()?, monitors));
         Ok::<_, DaemonError>(control)
     })?;
-    watch_links(monitor, control.clone())?;
-    if let Ok(source) = wait.recv() {
-        watch_drops(source, control.clone(), hub.clone())?;
+    if let Ok((drops, monitors)) = wait.recv() {
+        watch_drops(drops, control.clone(), hub.clone())?;
+        for monitor in monitors {
+            watch_links(monitor, control.clone())?;
+        }
     }
     Ok(control)
 }
 
-fn open_control(settings: &Settings, hub: Hub) -> Result<Control, DaemonError> {
-    let store = Store::open(&settings.state_dir)?;
-    let datapath: Box<dyn Datapath> = match settings.mode {
+fn open_datapath(settings: &Settings) -> Result<Box<dyn Datapath>, DaemonError> {
+    Ok(match settings.mode {
         Mode::Ebpf => Box::new(KernelDatapath::open(settings.instance.as_str(), &settings.bpffs)?),
         Mode::Userspace => Box::new(UserspaceDatapath::open(settings.instance.as_str())?),
-    };
-    Ok(Control::open(settings.clone(), datapath, store, hub)?)
+    })
+}
+
+/// Monitors of every namespace that ports and uplinks are in. They hear of endpoints' own interfaces too.
+fn monitors(datapath: &dyn Datapath) -> Result<Vec<Monitor>, DaemonError> {
+    let own = Netns::current()?;
+    let mut monitors = vec![Monitor::open()?];
+    if *datapath.port_netns() != own {
+        monitors.push(Monitor::open_in(datapath.port_netns())?);
+    }
+    for monitor in &monitors {
+        monitor.hear_peers()?;
+    }
+    Ok(monitors)
 }
 
 /// One daemon an instance: the lock goes with the process, however it ends.

@@ -199,7 +199,7 @@ impl Switch {
         self.ask(|control| control.status()).expect("status")
     }
 
-    /// Whether three pings out of an endpoint come back while there is patience.
+    /// Whether an endpoint reaches an address while there is patience.
     pub(crate) fn reaches(&self, from: &Endpoint, to: &str) -> bool {
         reaches(&inside(from), to)
     }
@@ -271,10 +271,16 @@ pub(crate) fn run(netns: &Netns, program: &str, arguments: &[&str]) -> bool {
     output.expect("entering a namespace").expect("the program runs").status.success()
 }
 
-/// Whether three pings out of a namespace come back while there is patience.
+/// Whether three pings in a row out of a namespace come back while there is patience. A neighbour that could not be resolved
+/// a moment ago fails the first ones.
 pub(crate) fn reaches(netns: &Netns, to: &str) -> bool {
-    let patience = PATIENCE.as_secs().to_string();
-    run(netns, "ping", &["-c", "3", "-i", "0.1", "-w", &patience, to])
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if run(netns, "ping", &["-c", "3", "-i", "0.05", "-W", "1", to]) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The namespace of an endpoint.
