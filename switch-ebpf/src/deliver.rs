@@ -68,14 +68,14 @@ fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind) -> i32 {
     flood::order(ctx, kind);
     // SAFETY: the target is a program of the same type that reads what was just written.
     unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
-    drop_at(port, DropReason::FloodCopy)
+    drop_at(ctx, port, DropReason::FloodCopy)
 }
 
 #[inline(always)]
 fn punt(ctx: &TcContext, port: PortId, reason: PuntReason) -> i32 {
     let cpu_port = maps::switch().cpu_port();
     if cpu_port.0 == 0 {
-        return drop_at(port, DropReason::PuntFailed);
+        return drop_at(ctx, port, DropReason::PuntFailed);
     }
     let header = punt_header(port, reason);
     // SAFETY: the context pointer of a running tc program; the header's bytes go into the room just made for them.
@@ -84,20 +84,21 @@ fn punt(ctx: &TcContext, port: PortId, reason: PuntReason) -> i32 {
             && bpf_skb_store_bytes(raw(ctx), 0, header.as_ptr().cast(), HEADER_BYTES, 0) == 0
     };
     if !made {
-        return drop_at(port, DropReason::PuntFailed);
+        return drop_at(ctx, port, DropReason::PuntFailed);
     }
     // SAFETY: a helper that takes numbers.
     match action(unsafe { bpf_redirect(cpu_port.0, 0) }) {
         TC_ACT_REDIRECT => TC_ACT_REDIRECT,
-        _ => drop_at(port, DropReason::PuntFailed),
+        _ => drop_at(ctx, port, DropReason::PuntFailed),
     }
 }
 
-/// Counts a drop that the pipeline did not decide.
+/// Counts and tells a drop that the pipeline did not decide.
 #[inline(always)]
-pub(crate) fn drop_at(port: PortId, reason: DropReason) -> i32 {
+pub(crate) fn drop_at(ctx: &TcContext, port: PortId, reason: DropReason) -> i32 {
     if let Some(config) = KernelTables.port(port) {
         KernelTables.count_drop(config.slot(), reason);
     }
+    events::report(&SkbFrame::new(ctx), port, reason);
     SHOT
 }

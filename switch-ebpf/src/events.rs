@@ -11,8 +11,14 @@ use switch_common::{
 
 use crate::{clock::CoarseClock, frame::SkbFrame, maps};
 
-#[allow(clippy::cast_possible_truncation, reason = "a constant of two digits")]
-const HEAD_BYTES: u32 = EVENT_BYTES as u32;
+/// Loads have a fixed size: of a frame that is shorter than an event's room, an ARP message's length is tried, then an
+/// Ethernet header's.
+const SHORT_HEAD: usize = 42;
+const ETH_HEAD: usize = 14;
+const HEAD_BYTES: u32 = 64;
+const SHORT_HEAD_BYTES: u32 = 42;
+const ETH_HEAD_BYTES: u32 = 14;
+const _: () = assert!(HEAD_BYTES as usize == EVENT_BYTES);
 
 /// Puts a record of the drop into the event ring where one is due.
 #[inline(always)]
@@ -46,6 +52,12 @@ pub(crate) fn report(frame: &SkbFrame, port: PortId, reason: DropReason) {
     if let Some(head) = frame.load::<EVENT_BYTES>(0) {
         event.head = head;
         event.head_len = HEAD_BYTES;
+    } else if let Some(head) = frame.load::<SHORT_HEAD>(0) {
+        event.head[..SHORT_HEAD].copy_from_slice(&head);
+        event.head_len = SHORT_HEAD_BYTES;
+    } else if let Some(head) = frame.load::<ETH_HEAD>(0) {
+        event.head[..ETH_HEAD].copy_from_slice(&head);
+        event.head_len = ETH_HEAD_BYTES;
     }
     entry.write(event);
     entry.submit(0);

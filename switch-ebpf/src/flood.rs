@@ -74,7 +74,7 @@ fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
     write_word(ctx, COPIED_WORD, u32::from(progress.copied));
     let Some(source) = KernelTables.port(progress.from) else { return };
     let Some(domain) = KernelTables.domain(source.domain()) else {
-        drop_at(progress.from, DropReason::DomainGone);
+        drop_at(ctx, progress.from, DropReason::DomainGone);
         return;
     };
     let flood = Flood { from: progress.from, source, switch: progress.switch };
@@ -99,7 +99,7 @@ fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
     if first + FLOOD_CHUNK < domain.flood_len() {
         relay(ctx, FloodProgress { chunk: progress.chunk + 1, copied, ..progress });
     } else if !copied {
-        drop_at(progress.from, DropReason::NoFlood);
+        drop_at(ctx, progress.from, DropReason::NoFlood);
     }
 }
 
@@ -129,7 +129,7 @@ fn relay(ctx: &TcContext, progress: FloodProgress) {
         failed == 0
     };
     if !sent {
-        drop_at(progress.from, DropReason::FloodCopy);
+        drop_at(ctx, progress.from, DropReason::FloodCopy);
     }
 }
 

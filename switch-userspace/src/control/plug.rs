@@ -26,6 +26,10 @@ const METRIC_V6: u32 = 1_024;
 /// How much a default route's metric grows from one interface of an endpoint to the next.
 const METRIC_STEP: u32 = 100;
 
+/// The host side takes frames of every size, so that it is the switch that drops what is too big, and counts it; the kernel
+/// would drop it unseen.
+const HOST_SIDE_MTU: u32 = 65_535;
+
 impl Kernel {
     /// Makes the interfaces of an attachment and brings them up. `position` is the attachment's among those of its endpoint.
     /// The port's index may become another one.
@@ -79,7 +83,7 @@ impl Kernel {
             let host = LinkSettings {
                 index: Some(attachment.port.into()),
                 name: Some(attachment.host_ifname.clone()),
-                mtu: Some(network.mtu),
+                mtu: Some(HOST_SIDE_MTU),
                 ..LinkSettings::default()
             };
             let peer = LinkSettings {

@@ -32,7 +32,8 @@ use super::{
 /// When it was not built.
 #[must_use]
 pub fn program() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a workspace's member");
+    let workspace =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a workspace's member");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let path = env::var_os("WYE_BIN").map_or_else(|| target.join("release/wye"), PathBuf::from);
     assert!(path.is_file(), "{} is not built: run `cargo xtask build`, or set WYE_BIN", path.display());
