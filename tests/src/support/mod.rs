@@ -4,6 +4,7 @@ pub mod census;
 pub mod netns;
 pub mod packet;
 pub mod scenario;
+pub mod segment;
 pub mod sys;
 pub mod topology;
 pub mod wye;

@@ -72,7 +72,8 @@ pub fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Op
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_TRUNC) };
     let Ok(len) = usize::try_from(received) else {
         let error = io::Error::last_os_error();
-        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+        let nothing_came = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+        return if nothing_came { Ok(None) } else { Err(error) };
     };
     Ok(Some((len, offloaded_tag(&message))))
 }

@@ -3,10 +3,11 @@
 use std::{
     fs::File,
     io::Write,
+    mem,
     os::fd::{AsFd, OwnedFd},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -45,9 +46,11 @@ impl Sender {
 /// Collects every frame that comes in through an interface.
 pub struct Capture {
     stop: Arc<AtomicBool>,
-    count: Arc<AtomicU64>,
-    collector: JoinHandle<Vec<Vec<u8>>>,
+    frames: Frames,
+    collector: JoinHandle<()>,
 }
+
+type Frames = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Capture {
     /// Begins to collect at `interface` of `netns`.
@@ -57,16 +60,21 @@ impl Capture {
     #[must_use]
     pub fn start(netns: &Netns, interface: &str) -> Self {
         let socket = open(netns, interface);
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (told, counted) = (Arc::clone(&stop), Arc::clone(&count));
-        let collector = thread::spawn(move || collect(&socket, &told, &counted));
-        Self { stop, count, collector }
+        let (stop, frames) = (Arc::new(AtomicBool::new(false)), Frames::default());
+        let (told, kept) = (Arc::clone(&stop), Arc::clone(&frames));
+        let collector = thread::spawn(move || collect(&socket, &told, &kept));
+        Self { stop, frames, collector }
     }
 
     /// Frames so far.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        lock(&self.frames).len() as u64
+    }
+
+    /// Whether there is such a frame so far.
+    pub fn has(&self, is_wanted: impl FnMut(&Vec<u8>) -> bool) -> bool {
+        lock(&self.frames).iter().any(is_wanted)
     }
 
     /// Ends once no more frames come, and returns them in their order, tags in their place.
@@ -76,7 +84,8 @@ impl Capture {
     #[must_use]
     pub fn finish(self) -> Vec<Vec<u8>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.collector.join().expect("the collector of frames ends well")
+        self.collector.join().expect("the collector of frames ends well");
+        mem::take(&mut lock(&self.frames))
     }
 }
 
@@ -87,8 +96,7 @@ fn open(netns: &Netns, interface: &str) -> OwnedFd {
     })
 }
 
-fn collect(socket: &OwnedFd, stop: &AtomicBool, count: &AtomicU64) -> Vec<Vec<u8>> {
-    let mut frames = Vec::new();
+fn collect(socket: &OwnedFd, stop: &AtomicBool, frames: &Frames) {
     let mut buffer = vec![0; FRAME_ROOM];
     loop {
         match sys::receive_frame(socket.as_fd(), &mut buffer).expect("the interface stays") {
@@ -98,11 +106,14 @@ fn collect(socket: &OwnedFd, stop: &AtomicBool, count: &AtomicU64) -> Vec<Vec<u8
                     let bytes = [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat();
                     frame.splice(12..12, bytes);
                 }
-                frames.push(frame);
-                count.fetch_add(1, Ordering::Relaxed);
+                lock(frames).push(frame);
             }
-            None if stop.load(Ordering::Relaxed) => return frames,
+            None if stop.load(Ordering::Relaxed) => return,
             None => {}
         }
     }
+}
+
+fn lock(frames: &Frames) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    frames.lock().unwrap_or_else(PoisonError::into_inner)
 }
