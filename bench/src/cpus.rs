@@ -9,8 +9,8 @@ use crate::sys;
 pub(crate) struct Cpus {
     /// Puts frames, and carries whatever the kernel does with them.
     pub(crate) source: usize,
-    /// Runs the threads of a userspace switch; the source's own where there is only one.
-    pub(crate) switch: usize,
+    /// Runs what works beside it, such as the threads of a userspace switch; the same one where there is only one.
+    pub(crate) other: usize,
 }
 
 impl Cpus {
@@ -21,24 +21,22 @@ impl Cpus {
     pub(crate) fn choose() -> Result<Self> {
         let allowed = sys::allowed_cpus().context("cannot ask which CPUs may be used")?;
         let source = allowed.first().copied().context("no CPU may be used")?;
-        Ok(Self { source, switch: allowed.last().copied().unwrap_or(source) })
+        Ok(Self { source, other: allowed.last().copied().unwrap_or(source) })
     }
 }
 
-/// Keeps the calling thread on `cpu` and ahead of the machine's other work. Where the second is not allowed the thread
-/// competes; the rounds that this disturbs are found by [`crate::disturbance`].
+/// Keeps the calling thread, and threads and programs it will start, on `cpu` and ahead of the machine's other work.
 ///
 /// # Errors
 /// The CPU is not ours to use.
 pub(crate) fn take(cpu: usize) -> Result<()> {
     sys::pin_to(cpu).with_context(|| format!("cannot run on CPU {cpu}"))?;
-    // Competing is allowed, as said above.
-    let _competes = sys::run_first();
+    run_first();
     Ok(())
 }
 
-/// Gives the calling thread, and threads and programs it will start, the largest share of the machine among ordinary work.
-/// Unlike [`take`] this leaves the kernel's own threads their time. Where it is not allowed they compete.
-pub(crate) fn prefer() {
-    let _competes = sys::prefer();
+/// Puts the calling thread, and threads and programs it will start, ahead of the machine's other work. Where that is not
+/// allowed they compete; the rounds that this disturbs are found by [`crate::disturbance`].
+pub(crate) fn run_first() {
+    let _competes = sys::run_first();
 }

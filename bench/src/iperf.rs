@@ -8,20 +8,23 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cpus, topology::Container};
+use crate::{
+    cpus::{self, Cpus},
+    topology::Container,
+};
 
 const PROGRAM: &str = "iperf3";
 /// What a server prints once a client can connect.
 const READY: &str = "Server listening";
 
-/// Bits that the receiver got in a second, over `seconds` seconds.
+/// Bits that the receiver got in a second, over `seconds` seconds. Sender and receiver have a CPU each.
 ///
 /// # Errors
 /// iperf3 is missing or fails.
-pub(crate) fn one_stream(sender: &Container, receiver: &Container, seconds: u32) -> Result<f64> {
-    let server = Server::start(receiver)?;
+pub(crate) fn one_stream(sender: &Container, receiver: &Container, seconds: u32, cpus: Cpus) -> Result<f64> {
+    let server = Server::start(receiver, cpus.other)?;
     let client = sender.netns().run(|| {
-        cpus::prefer();
+        cpus::take(cpus.source)?;
         Command::new(PROGRAM)
             .args(["--client", &Ipv4Addr::from(receiver.ip()).to_string()])
             .args(["--time", &seconds.to_string(), "--json"])
@@ -39,9 +42,9 @@ pub(crate) fn one_stream(sender: &Container, receiver: &Container, seconds: u32)
 struct Server(Child);
 
 impl Server {
-    fn start(container: &Container) -> Result<Self> {
+    fn start(container: &Container, cpu: usize) -> Result<Self> {
         let child = container.netns().run(|| {
-            cpus::prefer();
+            cpus::take(cpu)?;
             Command::new(PROGRAM)
                 .args(["--server", "--one-off", "--forceflush"])
                 .stdout(Stdio::piped())

@@ -41,15 +41,6 @@ pub(crate) fn run_first() -> io::Result<()> {
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const lowest) })
 }
 
-/// Gives the calling thread, and threads and programs it will start, the largest share among ordinary threads.
-///
-/// # Errors
-/// EPERM or EACCES without CAP_SYS_NICE.
-pub(crate) fn prefer() -> io::Result<()> {
-    // SAFETY: numbers only; 0 is the calling thread.
-    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) })
-}
-
 fn empty_set() -> libc::cpu_set_t {
     // SAFETY: a set of bits, for which all zeros is the empty set.
     unsafe { mem::zeroed() }

@@ -66,7 +66,7 @@ fn lanes(rules: Option<u32>, cpus: Cpus) -> Result<Vec<Lane>> {
     let mut lanes = vec![
         Lane::direct(DIRECT)?,
         Lane::wye(WYE_EBPF, Wye::ebpf()?)?,
-        Lane::wye(WYE_USERSPACE, Wye::userspace(|| cpus::take(cpus.switch))?)?,
+        Lane::wye(WYE_USERSPACE, Wye::userspace(|| cpus::take(cpus.other))?)?,
         Lane::bridge(BRIDGE, Netfilter::Off)?,
         Lane::bridge(BRIDGE_NETFILTER, Netfilter::Rules(1))?,
     ];

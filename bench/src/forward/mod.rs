@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, stop: Arc<AtomicBool>) -> Result<()> {
         environment,
         frames: told(args.all || !named, || frames::run(&plan, cpus, args.rules))?,
         fdb: told(args.all || args.fdb, || fdb::run(&plan, cpus))?,
-        tcp: told(args.all || args.tcp, || tcp::run(&plan))?,
+        tcp: told(args.all || args.tcp, || tcp::run(&plan, cpus))?,
         program: told(args.all || args.program, || program::run(&plan, cpus))?,
     };
     args.json.as_deref().map_or(Ok(()), |path| report::write_json(path, &report))

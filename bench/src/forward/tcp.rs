@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::{
-    cpus, disturbance, iperf,
+    cpus::{self, Cpus},
+    disturbance, iperf,
     report::{self, Bound, Effort, Target},
     rounds::{self, Plan, Rounds},
     stats::Estimate,
@@ -41,7 +42,7 @@ struct Path {
 ///
 /// # Errors
 /// Something cannot be made or measured.
-pub(crate) fn run(plan: &Plan) -> Result<Report> {
+pub(crate) fn run(plan: &Plan, cpus: Cpus) -> Result<Report> {
     let lanes = [
         Lane::bridge("bridge", Netfilter::Off)?,
         Lane::wye("wye-ebpf", Wye::ebpf()?)?,
@@ -50,15 +51,15 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
     ];
     let rounds = rounds::run(plan, lanes.len(), |lane| {
         let Some(lane) = lanes.get(lane) else { bail!("there is no path {lane}") };
-        let stream = || iperf::one_stream(lane.sender(), lane.receiver(), SECONDS);
+        let stream = || iperf::one_stream(lane.sender(), lane.receiver(), SECONDS, cpus);
         Ok(disturbance::watch_machine(stream)?.taken())
     })?;
     Ok(Report::of(&rounds, &lanes))
 }
 
-/// They run where the scheduler wants them, as everything else in this measurement does.
+/// They run where there is room beside sender and receiver.
 fn userspace_threads() -> Result<()> {
-    cpus::prefer();
+    cpus::run_first();
     Ok(())
 }
 
