@@ -193,11 +193,10 @@ fn bound(ip: &str) -> UdpSocket {
     let socket = UdpSocket::bind((ip, 0)).expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let size = libc::socklen_t::try_from(size_of_val(&RECEIVE_BUFFER)).expect("four bytes");
-    let value = (&raw const RECEIVE_BUFFER).cast();
+    let value = std::ptr::from_ref(&RECEIVE_BUFFER).cast();
     // SAFETY: the descriptor is open, and `value` points to `size` bytes that live for the program's life.
-    let set = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size)
-    };
+    let set =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size) };
     assert_eq!(set, 0, "the receive buffer can be made larger");
     socket
 }

@@ -124,7 +124,7 @@ fn objects_of(wye: &Wye) -> Vec<BTreeSet<u64>> {
         let text = fs::read_to_string(entry.path()).unwrap_or_default();
         for (kind, objects) in KINDS.iter().zip(&mut objects) {
             let key = format!("{kind}_id:");
-            let number = text.lines().find_map(|line| line.strip_prefix(&key)?.trim().parse().ok());
+            let number = text.lines().find_map(|line| line.strip_prefix(&key)?.trim().parse::<u64>().ok());
             objects.extend(number);
         }
     }
