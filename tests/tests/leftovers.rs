@@ -1,6 +1,12 @@
 //! A switch's whole life leaves nothing behind: not on the host, not in containers, not in the kernel, not in its daemon.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::Value;
 use switch_userspace::datapath::Mode;
@@ -8,7 +14,7 @@ use wye_tests::{
     both_datapaths,
     support::{
         census::Census,
-        topology::wait_until,
+        topology::{unique_instance, wait_until},
         wye::{Family, Namespace, Wye},
     },
 };
@@ -19,20 +25,27 @@ both_datapaths!(
     endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread,
 );
 
+/// Censuses count what the whole machine has, so these tests run one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Endpoints that come and go.
 const CYCLES: usize = 20;
 /// What bpftool counts.
 const KINDS: [&str; 3] = ["map", "prog", "link"];
 
 fn whole_life_leaves_nothing_behind(mode: Mode) {
+    let _turn = alone();
+    let outside = Namespace::new(&format!("{}-outside", unique_instance()));
     let mut wye = Wye::prepare(mode);
-    let outside = Namespace::new(&format!("{}-outside", wye.instance()));
     let before = (census(&wye), Census::take(outside.netns(), "", &[]));
     wye.start_daemon();
     let objects = live(&wye, &outside);
     assert_eq!(objects[0].is_empty(), mode == Mode::Userspace, "only one datapath is in the kernel");
     assert_eq!(objects, objects_of(&wye), "traffic and changes leave the kernel's objects as they were");
-    wye.ok(&["endpoint", "rm", "a"]);
+    wye.ok(&["endpoint", "rm", &named(&wye, "a")]);
     wye.ok(&["network", "disconnect", "red", "c"]);
     wye.purge();
     assert_gone(&objects);
@@ -41,8 +54,9 @@ fn whole_life_leaves_nothing_behind(mode: Mode) {
 }
 
 fn killed_daemon_s_remains_can_be_purged(mode: Mode) {
+    let _turn = alone();
+    let outside = Namespace::new(&format!("{}-outside", unique_instance()));
     let mut wye = Wye::prepare(mode);
-    let outside = Namespace::new(&format!("{}-outside", wye.instance()));
     let before = (census(&wye), Census::take(outside.netns(), "", &[]));
     wye.start_daemon();
     let objects = live(&wye, &outside);
@@ -54,13 +68,14 @@ fn killed_daemon_s_remains_can_be_purged(mode: Mode) {
 }
 
 fn endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread(mode: Mode) {
+    let _turn = alone();
     let wye = Wye::start(mode);
     wye.ok(&["network", "create", "red", "--subnet", "10.1.0.0/16"]);
+    let a = named(&wye, "a");
     let cycle = || {
-        let add = ["endpoint", "add", "a", "--network", "red"];
-        wye.ok(&add);
-        wye.ok(&["exec", "a", "--", "true"]);
-        wye.ok(&["endpoint", "rm", "a"]);
+        wye.ok(&["endpoint", "add", &a, "--network", "red"]);
+        wye.ok(&["exec", &a, "--", "true"]);
+        wye.ok(&["endpoint", "rm", &a]);
     };
     // The first one opens what stays open for all that follow.
     cycle();
@@ -73,24 +88,30 @@ fn endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread(mode: 
     there.assert_same(&census(&wye));
 }
 
+/// The name of an endpoint whose namespace is called as it is: no other test's is.
+fn named(wye: &Wye, name: &str) -> String {
+    format!("{}-{name}", wye.instance())
+}
+
 /// Everything that an instance does in its life but end; returns the kernel's objects that it has.
 fn live(wye: &Wye, outside: &Namespace) -> Vec<BTreeSet<u64>> {
     for (name, number) in [("red", 1), ("blue", 2)] {
         let (v4, v6) = (format!("10.{number}.0.0/16"), format!("fd00:{number}::/64"));
         wye.ok(&["network", "create", name, "--subnet", &v4, "--subnet", &v6]);
     }
-    wye.ok(&["endpoint", "add", "a", "--network", "red"]);
-    wye.ok(&["endpoint", "add", "b", "--network", "red", "--label", "app=web"]);
+    let [a, b] = ["a", "b"].map(|name| named(wye, name));
+    wye.ok(&["endpoint", "add", &a, "--network", "red"]);
+    wye.ok(&["endpoint", "add", &b, "--network", "red", "--label", "app=web"]);
     wye.ok(&["endpoint", "add", "c", "--network", "red", "--netns", outside.name()]);
     let objects = objects_of(wye);
-    wye.ok(&["network", "connect", "blue", "a"]);
-    wye.ok(&["fdb", "add", "02:00:5e:10:00:01", "dev", "b", "sticky"]);
-    wye.ok(&["port", "set", "b", "--learning", "off", "--max-macs", "5"]);
+    wye.ok(&["network", "connect", "blue", &a]);
+    wye.ok(&["fdb", "add", "02:00:5e:10:00:01", "dev", &b, "sticky"]);
+    wye.ok(&["port", "set", &b, "--learning", "off", "--max-macs", "5"]);
     for family in [Family::V4, Family::V6] {
-        let ip = ip_of(wye, "b", family);
-        wye.ok(&["exec", "a", "--", "ping", "-c", "1", "-W", "5", &ip]);
+        let ip = ip_of(wye, &b, family);
+        wye.ok(&["exec", &a, "--", "ping", "-c", "1", "-W", "5", &ip]);
     }
-    wye.ok(&["network", "disconnect", "blue", "a"]);
+    wye.ok(&["network", "disconnect", "blue", &a]);
     wye.ok(&["fdb", "flush"]);
     objects
 }

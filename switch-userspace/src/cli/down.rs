@@ -77,7 +77,12 @@ fn wait_for_end(run_dir: &Path) -> Result<(), CliError> {
         opened => opened.map_err(failed)?,
     };
     let (ended, wait) = mpsc::channel();
-    thread::spawn(move || ended.send(lock.lock()));
+    thread::spawn(move || {
+        let locked = lock.lock();
+        // Whoever waits wants the lock itself.
+        drop(lock);
+        ended.send(locked)
+    });
     let locked = wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { after: END_TIMEOUT })?;
     locked.map_err(failed)
 }

@@ -8,13 +8,13 @@ use switch_common::{
         addr::{DomainId, PortId, Slot},
         fdb::{FdbEntry, FdbKey},
         port::PortFlags,
+        punt::punt_header,
     },
     stage::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
         forward::exceeds_mtu,
-        parse,
-        pipeline::{self, NO_SLOT},
+        parse, pipeline,
     },
     units::Nanos,
     verdict::Outcome as Decision,
@@ -70,7 +70,11 @@ impl<D: Depth> Reference<D> {
         let view = self.tables.view();
         let verdict = pipeline::run(&frame, port, &view, &MonotonicClock);
         let action = carry_out(&view, &frame, port, verdict);
-        Outcome { verdict: verdict.raw(), action, bytes: spec.bytes.clone() }
+        let mut bytes = spec.bytes.clone();
+        if let Some(Decision::Punt(reason)) = verdict.outcome() {
+            bytes.splice(..0, punt_header(port, reason));
+        }
+        Outcome { verdict: verdict.raw(), action, bytes }
     }
 
     /// Counters of the port with this index; slot 0 is that of interfaces that are no ports.
@@ -95,11 +99,7 @@ fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdic
         Decision::Forward(_) => REDIRECT,
         Decision::Flood(kind) => flood(view, frame, port, kind),
         Decision::ToHost => PASS,
-        Decision::Punt(_) => {
-            let slot = view.port(port).map_or(NO_SLOT, |port| port.slot());
-            view.count_drop(slot, DropReason::PuntFailed);
-            SHOT
-        }
+        Decision::Punt(_) => REDIRECT,
         Decision::Drop(_) => SHOT,
     }
 }
