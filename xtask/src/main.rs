@@ -3,7 +3,6 @@
 mod bench;
 mod build;
 mod build_ebpf;
-mod ci;
 mod demo;
 mod fuzz;
 mod lint;
@@ -37,7 +36,6 @@ enum Command {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     VerifierBudget(verifier_budget::Args),
-    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,7 +49,6 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::VerifierBudget(args) => verifier_budget::run(&args),
-        Command::Ci(args) => return ci::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
