@@ -19,6 +19,8 @@ pub(crate) struct Target {
     pub(crate) bound: Bound,
     /// Whether the median keeps the bound.
     pub(crate) met: bool,
+    /// Whether all of the interval lies on the median's side of the bound; otherwise another run may find the opposite.
+    pub(crate) clear: bool,
 }
 
 /// A bound of a figure.
@@ -35,11 +37,13 @@ impl Target {
     /// Holds a figure against its bound.
     #[must_use]
     pub(crate) fn check(what: &'static str, measured: Estimate, bound: Bound) -> Self {
-        let met = match bound {
-            Bound::AtMost(limit) => measured.median <= limit,
-            Bound::AtLeast(limit) => measured.median >= limit,
+        let keeps = |value: f64| match bound {
+            Bound::AtMost(limit) => value <= limit,
+            Bound::AtLeast(limit) => value >= limit,
         };
-        Self { what, measured, bound, met }
+        let met = keeps(measured.median);
+        let clear = keeps(measured.low) == met && keeps(measured.high) == met;
+        Self { what, measured, bound, met, clear }
     }
 
     /// One line for people.
@@ -50,7 +54,8 @@ impl Target {
             Bound::AtLeast(limit) => format!("at least {limit}"),
         };
         let met = if self.met { "met" } else { "NOT MET" };
-        format!("{}: {} ({bound}: {met})", self.what, ratio(self.measured))
+        let clear = if self.clear { "" } else { ", within the noise of this run" };
+        format!("{}: {} ({bound}: {met}{clear})", self.what, ratio(self.measured))
     }
 }
 
@@ -118,6 +123,14 @@ mod tests {
         assert!(Target::check("x", measured, Bound::AtMost(0.35)).met);
         assert!(Target::check("x", measured, Bound::AtLeast(0.35)).met);
         assert!(!Target::check("x", measured, Bound::AtMost(0.34)).met);
+    }
+
+    #[test]
+    fn an_interval_across_the_bound_is_not_clear() {
+        let measured = Estimate { median: 1.02, low: 0.98, high: 1.1 };
+        let target = Target::check("x", measured, Bound::AtLeast(1.0));
+        assert!(target.met && !target.clear, "{target:?}");
+        assert!(Target::check("x", measured, Bound::AtLeast(0.9)).clear);
     }
 
     #[test]
