@@ -5,7 +5,7 @@ use std::process;
 use super::{Control, error::ControlError, netns::remove_owned, plug::failure};
 use crate::{
     api::types::{ErrorBody, Stop, Stopped},
-    netns::{TeardownErrors, TeardownFailure},
+    netns::{Link, TeardownErrors, TeardownFailure},
 };
 
 impl Control {
@@ -24,21 +24,12 @@ impl Control {
 
     fn purge(&mut self) -> Result<(), ControlError> {
         let mut failures = Vec::new();
-        for (name, endpoint) in &self.model.endpoints {
-            for attachment in &endpoint.attachments {
-                failures.extend(self.kernel.unplug(attachment));
-            }
-            failures.extend(remove_owned(name, &endpoint.netns));
-        }
         for (.., uplink) in self.model.uplinks() {
             failures.extend(self.kernel.unplug_uplink(uplink));
         }
-        for lost in &self.model.lost {
-            let removed = self
-                .kernel
-                .host_ifname(lost.slot)
-                .and_then(|name| self.kernel.delete_host_side(lost.port, name.as_str()));
-            failures.extend(failure(format!("delete the interface of port {}", lost.port.0), removed));
+        failures.extend(failure(String::from("delete the interfaces of ports"), self.delete_host_sides()));
+        for (name, endpoint) in &self.model.endpoints {
+            failures.extend(remove_owned(name, &endpoint.netns));
         }
         if let Some(datapath) = self.kernel.take_datapath() {
             for error in datapath.purge().err().into_iter().flatten() {
@@ -52,5 +43,13 @@ impl Control {
             return Ok(self.store.remove()?);
         }
         Err(ControlError::Teardown(TeardownErrors { failures }))
+    }
+
+    /// Deletes the host side of every port in one go.
+    fn delete_host_sides(&self) -> Result<(), ControlError> {
+        let links = self.kernel.ports.links()?;
+        let is_ours = |link: &&Link| self.kernel.is_host_ifname(&link.name);
+        let indexes: Vec<_> = links.iter().filter(is_ours).map(|link| link.index).collect();
+        Ok(self.kernel.ports.delete_links(&indexes)?)
     }
 }

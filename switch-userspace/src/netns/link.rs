@@ -42,6 +42,8 @@ pub struct Link {
     pub peer_netns: Option<i32>,
     /// The bridge, bond or VRF that it belongs to.
     pub master: Option<IfIndex>,
+    /// Its group, a number by which interfaces are changed together.
+    pub group: u32,
 }
 
 /// What an interface is to be; a field that is `None` is left as it is, or to the kernel.
@@ -67,6 +69,8 @@ pub struct LinkSettings<'a> {
     pub queues: Option<u32>,
     /// The longest segmentation-offload packet it is given, in bytes.
     pub gso_max_size: Option<u32>,
+    /// Its group, a number by which interfaces are changed together.
+    pub group: Option<u32>,
     /// The namespace that it is in.
     pub netns: Option<&'a Netns>,
 }
@@ -160,6 +164,7 @@ impl LinkSettings<'_> {
         message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
         message.attributes.extend(queues);
         message.attributes.extend(self.gso_max_size.map(LinkAttribute::GsoMaxSize));
+        message.attributes.extend(self.group.map(LinkAttribute::Group));
         message.attributes.extend(netns);
         message
     }
@@ -185,6 +190,7 @@ impl Link {
             peer: None,
             peer_netns: None,
             master: None,
+            group: 0,
         };
         for attribute in &message.attributes {
             match attribute {
@@ -195,6 +201,7 @@ impl Link {
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::Link(index) if *index != 0 => link.peer = Some((*index).into()),
                 LinkAttribute::LinkNetNsId(id) => link.peer_netns = Some(*id),
+                LinkAttribute::Group(group) => link.group = *group,
                 LinkAttribute::Controller(index) => link.master = Some((*index).into()),
                 LinkAttribute::LinkInfo(infos) => {
                     link.kind = infos.iter().find_map(|info| match info {

@@ -15,6 +15,7 @@ mod ns;
 mod offload;
 mod plan;
 mod route;
+mod sweep;
 mod sysctl;
 mod tap;
 mod veth;

@@ -33,6 +33,27 @@ fn a_veth_pair_is_made_in_one_request_with_all_that_was_chosen() {
 }
 
 #[test]
+fn interfaces_that_are_deleted_together_go_and_the_others_stay() {
+    let machine = Machine::new();
+    for (host, peer) in [("w0", "eth0"), ("w1", "eth1"), ("w2", "eth2")] {
+        let host = LinkSettings { name: Some(name(host)), ..machine.host_end() };
+        let peer = LinkSettings { name: Some(name(peer)), mac: None, ..machine.peer_end() };
+        machine.at_host.create_veth(&LinkSettings { mac: None, ..host }, &peer).expect("veth pair");
+    }
+    let index = |name| machine.at_host.link_by_name(name).expect("link").index;
+
+    machine.at_host.delete_links(&[index("w0"), index("w2")]).expect("both go");
+    assert_eq!(census(&machine.at_host), ["lo", "w1"].map(String::from).into());
+    assert_eq!(census(&machine.at_container), ["eth1", "lo"].map(String::from).into());
+
+    let refused = machine.at_host.delete_links(&[index("w1"), index("lo")]);
+    assert!(refused.is_err(), "the loopback interface cannot go");
+    assert_eq!(census(&machine.at_host), ["lo", "w1"].map(String::from).into());
+    machine.at_host.delete_links(&[]).expect("nothing to do");
+    machine.at_host.delete_links(&[IfIndex::from(4711)]).expect("it is gone already");
+}
+
+#[test]
 fn a_taken_index_is_told_from_a_taken_name() {
     let machine = Machine::new();
     let index = Some(IfIndex::from(77));
