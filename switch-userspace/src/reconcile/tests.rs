@@ -105,6 +105,7 @@ fn link(port: PortId, name: &str) -> Link {
         peer: Some(2.into()),
         peer_netns: Some(1),
         master: None,
+        group: 0,
     }
 }
 
