@@ -11,8 +11,7 @@ use serde_json::Value;
 use switch_userspace::datapath::Mode;
 use tempfile::TempDir;
 use wye_tests::support::{
-    census::Census,
-    netns,
+    netns, sys,
     wye::{Container, Failure, Wye, program},
 };
 
@@ -100,12 +99,12 @@ fn daemon_that_is_down_is_told_with_how_to_start_it() {
     let mut lab = Lab::start();
     lab.wye.kill_daemon();
     let up = format!("wye up --instance {}", lab.wye.instance());
-    let before = lab.census();
+    let before = lab.wye.census();
     for args in [&["network", "ls"][..], &["network", "create", "blue"], &add("b", &[]), &["status"]] {
         let failure = lab.wye.fails(args);
         assert_told(args, &failure, 5, &[lab.wye.instance(), &up]);
     }
-    before.assert_same(&lab.census());
+    before.assert_same(&lab.wye.census());
     lab.wye.start_daemon();
 
     let never_started = Wye::prepare(Mode::Ebpf);
@@ -117,7 +116,7 @@ fn daemon_that_is_down_is_told_with_how_to_start_it() {
 fn user_without_privileges_is_told_so() {
     let lab = Lab::start();
     let nobody = Nobody::new(&lab.wye);
-    let before = (lab.census(), lab.kept());
+    let before = (lab.wye.census(), lab.kept());
     for args in
         [&["network", "create", "blue"][..], &add("b", &[]), &["port", "set", "a", "--learning", "off"]]
     {
@@ -129,8 +128,28 @@ fn user_without_privileges_is_told_so() {
             assert_told(&args, &nobody.fails(&lab.wye, &args, &nobody.own), 6, &[lab.wye.instance(), "root"]);
         }
     }
-    before.0.assert_same(&lab.census());
+    before.0.assert_same(&lab.wye.census());
     assert_eq!(lab.kept(), before.1);
+}
+
+#[test]
+fn kernel_without_tcx_is_told_with_what_it_takes() {
+    let wye = Wye::prepare(Mode::Ebpf);
+    let before = wye.census();
+    let refuses = |command: &str| {
+        let args = [command, "--datapath", "ebpf"];
+        let mut command = wye.command(&args);
+        sys::without_bpf_links(&mut command).expect("a filter of system calls");
+        let output = netns::inside(wye.host(), || command.output()).expect("wye can be started");
+        let failure = Failure::of(&output);
+        assert_told(&args, &failure, 1, &[wye.instance(), "tcx", "Linux 6.6", "--datapath userspace"]);
+    };
+    refuses("up");
+    before.assert_same(&wye.census());
+    refuses("daemon");
+    // The lock of a daemon in the foreground stays, however the daemon ended.
+    fs::remove_dir_all(wye.dir().join("run").join(wye.instance())).expect("the folder of the lock");
+    before.assert_same(&wye.census());
 }
 
 /// A switch with a network `red` and an endpoint `a` on it.
@@ -149,18 +168,12 @@ impl Lab {
 
     /// Runs a command that has to be refused and to change nothing; returns what it says.
     fn refuses(&self, args: &[&str], code: i32, names: &[&str]) -> String {
-        let before = (self.census(), self.kept());
+        let before = (self.wye.census(), self.kept());
         let failure = self.wye.fails(args);
         assert_told(args, &failure, code, names);
-        before.0.assert_same(&self.census());
+        before.0.assert_same(&self.wye.census());
         assert_eq!(self.kept(), before.1, "wye {args:?}");
         failure.stderr
-    }
-
-    /// What is on the host.
-    fn census(&self) -> Census {
-        let folders = ["run", "state", "bpf"].map(|name| self.wye.dir().join(name));
-        Census::take(self.wye.host(), self.wye.instance(), &folders.each_ref().map(PathBuf::as_path))
     }
 
     /// What the daemon keeps: networks, endpoints, and the switches of ports.
@@ -199,8 +212,7 @@ impl Nobody {
         command.envs(as_root.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("WYE_RUN_DIR", dir.join("run")).env("WYE_STATE_DIR", dir.join("state"));
         let output = netns::inside(wye.host(), || command.output()).expect("setpriv can be started");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Failure { code: output.status.code().expect("an exit code"), stderr }
+        Failure::of(&output)
     }
 }
 

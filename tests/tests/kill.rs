@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
@@ -20,6 +21,7 @@ use switch_common::abi::{SCHEMA, names::MAP_SWITCH};
 use switch_userspace::{
     api::types::{Endpoint, Status},
     datapath::Mode,
+    sys::socket::force_receive_buffer,
 };
 use wye_tests::support::{
     netns,
@@ -33,7 +35,7 @@ const TICK: Duration = Duration::from_millis(1);
 const END: u64 = u64::MAX;
 const WORDS_OF_A_BLOCK: u64 = 2048;
 /// What the kernel keeps of datagrams that the receiver did not take yet, in bytes.
-const RECEIVE_BUFFER: libc::c_int = 32 << 20;
+const RECEIVE_BUFFER: i32 = 32 << 20;
 
 #[test]
 fn nothing_is_lost_while_the_daemon_is_killed_fifty_times() {
@@ -83,6 +85,18 @@ fn nothing_is_lost_while_the_daemon_is_killed_fifty_times() {
         assert_eq!(bytes.join().expect("the receiver of the stream"), sent_bytes);
     });
     assert_eq!(ids(&wye), before);
+}
+
+#[test]
+fn userspace_switch_is_whole_again_after_a_crash() {
+    let mut wye = Wye::start(Mode::Userspace);
+    let [a, b] = pair(&wye);
+    let endpoints: Vec<Endpoint> = wye.json(&["endpoint", "ls"]);
+    wye.kill_daemon();
+    assert!(!a.pings(&b.ip(Family::V4)), "the daemon was the switch");
+    wye.start_daemon();
+    assert_eq!(wye.json::<Vec<Endpoint>>(&["endpoint", "ls"]), endpoints);
+    assert!(a.pings(&b.ip(Family::V4)));
 }
 
 #[test]
@@ -189,15 +203,9 @@ fn paced(is_over: &AtomicBool, mut step: impl FnMut(u64)) -> u64 {
 }
 
 fn bound(ip: &str) -> UdpSocket {
-    use std::os::fd::AsRawFd as _;
     let socket = UdpSocket::bind((ip, 0)).expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let size = libc::socklen_t::try_from(size_of_val(&RECEIVE_BUFFER)).expect("four bytes");
-    let value = std::ptr::from_ref(&RECEIVE_BUFFER).cast();
-    // SAFETY: the descriptor is open, and `value` points to `size` bytes that live for the program's life.
-    let set =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size) };
-    assert_eq!(set, 0, "the receive buffer can be made larger");
+    force_receive_buffer(socket.as_fd(), RECEIVE_BUFFER).expect("the receive buffer can be made larger");
     socket
 }
 

@@ -1,12 +1,6 @@
 //! A switch's whole life leaves nothing behind: not on the host, not in containers, not in the kernel, not in its daemon.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::PathBuf,
-    process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use serde_json::Value;
 use switch_userspace::datapath::Mode;
@@ -25,22 +19,15 @@ both_datapaths!(
     endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread,
 );
 
-/// Censuses count what the whole machine has, so these tests run one after the other.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Endpoints that come and go.
 const CYCLES: usize = 20;
 /// What bpftool counts.
 const KINDS: [&str; 3] = ["map", "prog", "link"];
 
 fn whole_life_leaves_nothing_behind(mode: Mode) {
-    let _turn = alone();
     let outside = Namespace::new(&format!("{}-outside", unique_instance()));
     let mut wye = Wye::prepare(mode);
-    let before = (census(&wye), Census::take(outside.netns(), "", &[]));
+    let before = (wye.census(), Census::take(outside.netns(), "", &[]));
     wye.start_daemon();
     let objects = live(&wye, &outside);
     assert_eq!(objects[0].is_empty(), mode == Mode::Userspace, "only one datapath is in the kernel");
@@ -49,26 +36,24 @@ fn whole_life_leaves_nothing_behind(mode: Mode) {
     wye.ok(&["network", "disconnect", "red", "c"]);
     wye.purge();
     assert_gone(&objects);
-    before.0.assert_same(&census(&wye));
+    before.0.assert_same(&wye.census());
     before.1.assert_same(&Census::take(outside.netns(), "", &[]));
 }
 
 fn killed_daemon_s_remains_can_be_purged(mode: Mode) {
-    let _turn = alone();
     let outside = Namespace::new(&format!("{}-outside", unique_instance()));
     let mut wye = Wye::prepare(mode);
-    let before = (census(&wye), Census::take(outside.netns(), "", &[]));
+    let before = (wye.census(), Census::take(outside.netns(), "", &[]));
     wye.start_daemon();
     let objects = live(&wye, &outside);
     wye.kill_daemon();
     wye.purge();
     assert_gone(&objects);
-    before.0.assert_same(&census(&wye));
+    before.0.assert_same(&wye.census());
     before.1.assert_same(&Census::take(outside.netns(), "", &[]));
 }
 
 fn endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread(mode: Mode) {
-    let _turn = alone();
     let wye = Wye::start(mode);
     wye.ok(&["network", "create", "red", "--subnet", "10.1.0.0/16"]);
     let a = named(&wye, "a");
@@ -79,13 +64,13 @@ fn endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread(mode: 
     };
     // The first one opens what stays open for all that follow.
     cycle();
-    let (before, held, there) = (weight(&wye), objects_of(&wye), census(&wye));
+    let (before, held, there) = (weight(&wye), objects_of(&wye), wye.census());
     for _ in 0..CYCLES {
         cycle();
     }
     wait_until(&format!("the daemon weighs {before:?} again"), || weight(&wye) == before);
     wait_until("the daemon holds the same objects of the kernel", || objects_of(&wye) == held);
-    there.assert_same(&census(&wye));
+    there.assert_same(&wye.census());
 }
 
 /// The name of an endpoint whose namespace is called as it is: no other test's is.
@@ -121,11 +106,6 @@ fn ip_of(wye: &Wye, endpoint: &str, family: Family) -> String {
         wye.json::<[switch_userspace::api::types::Endpoint; 1]>(&["endpoint", "inspect", endpoint]);
     let mut ips = endpoint.attachments[0].ips.iter().map(|net| net.addr());
     ips.find(|ip| ip.is_ipv4() == (family == Family::V4)).expect("an address of the family").to_string()
-}
-
-fn census(wye: &Wye) -> Census {
-    let folders = ["run", "state", "bpf"].map(|name| wye.dir().join(name));
-    Census::take(wye.host(), wye.instance(), &folders.each_ref().map(PathBuf::as_path))
 }
 
 /// Descriptors and threads of the daemon.

@@ -33,7 +33,8 @@ pub struct Census {
 }
 
 impl Census {
-    /// Takes the census of `host`, of the named namespaces that have the name of `instance` in theirs, and of `folders`.
+    /// Takes the census of `host`, of the named namespaces that have the name of `instance` in theirs (none where it is empty),
+    /// and of `folders`.
     ///
     /// # Panics
     /// When something cannot be read.
@@ -101,7 +102,7 @@ pub fn named_namespaces() -> BTreeSet<String> {
 
 /// Whether a name has the instance's in it as a whole: `wye-INSTANCE` and `INSTANCE-web`.
 fn is_of(name: &str, instance: &str) -> bool {
-    name.ends_with(instance) || name.contains(&format!("{instance}-"))
+    !instance.is_empty() && (name.ends_with(instance) || name.contains(&format!("{instance}-")))
 }
 
 fn list_files(folder: &Path, files: &mut BTreeSet<String>) {

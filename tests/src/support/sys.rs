@@ -2,15 +2,25 @@
 #![allow(unsafe_code, reason = "the one place of the tests that calls libc; each block proves itself")]
 
 use std::{
-    io, mem,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    collections::BTreeMap,
+    env, io, mem,
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::Command,
     ptr,
 };
 
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 use switch_common::wire::vlan::{TPID_8021Q, Tag};
 
 /// Room for frames that wait in a packet socket: a burst of a test is never lost.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 256 << 20;
+/// The command of bpf(2) that makes a link.
+const BPF_LINK_CREATE: u64 = 28;
 /// How long a receive waits for a frame.
 const RECEIVE_TIMEOUT_MICROSECONDS: libc::suseconds_t = 50_000;
 
@@ -55,11 +65,25 @@ pub fn packet_socket(interface: u32) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Receives one frame into `buffer`: its length, and the tag that the kernel took out of it. `None` when none came for a while.
+/// Whether to wait for a frame where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// A fraction of a second.
+    AWhile,
+}
+
+/// Receives one frame into `buffer`: its length, and the tag that the kernel took out of it. `None` when none came.
 ///
 /// # Errors
 /// ENETDOWN when the interface went down.
-pub fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<Tag>)>> {
+pub fn receive_frame(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    wait: Wait,
+) -> io::Result<Option<(usize, Option<Tag>)>> {
+    let flags = libc::MSG_TRUNC | if wait == Wait::No { libc::MSG_DONTWAIT } else { 0 };
     let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut control = [0_u64; 16];
     // SAFETY: a msghdr is integers and pointers: all-zero bytes are a valid one.
@@ -69,7 +93,7 @@ pub fn receive_frame(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Op
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = mem::size_of_val(&control);
     // SAFETY: the message points at the buffer, the vector and the control bytes, with their lengths; all outlive the call.
-    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_TRUNC) };
+    let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let Ok(len) = usize::try_from(received) else {
         let error = io::Error::last_os_error();
         let nothing_came = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
@@ -96,6 +120,25 @@ fn offloaded_tag(message: &libc::msghdr) -> Option<Tag> {
         header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
     None
+}
+
+/// Makes a program run as on a kernel that knows no bpf links: making one is refused as such a kernel refuses it.
+///
+/// # Errors
+/// The filter cannot be made for this processor.
+pub fn without_bpf_links(command: &mut Command) -> Result<(), seccompiler::BackendError> {
+    let is_link_create =
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, BPF_LINK_CREATE)?;
+    let rules = BTreeMap::from([(libc::SYS_bpf, vec![SeccompRule::new(vec![is_link_create])?])]);
+    let refusal = SeccompAction::Errno(libc::EINVAL.cast_unsigned());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, env::consts::ARCH.try_into()?)?;
+    let program: BpfProgram = filter.try_into()?;
+    // SAFETY: between fork and exec the child only makes the two system calls of apply_filter, on a program that was made
+    // before; it allocates nothing unless they fail.
+    unsafe {
+        command.pre_exec(move || seccompiler::apply_filter(&program).map_err(io::Error::other));
+    }
+    Ok(())
 }
 
 fn set_option<T>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {

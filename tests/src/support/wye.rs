@@ -59,6 +59,18 @@ pub struct Failure {
     pub stderr: String,
 }
 
+impl Failure {
+    /// What a command ended with.
+    ///
+    /// # Panics
+    /// When a signal ended it.
+    #[must_use]
+    pub fn of(output: &Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Self { code: output.status.code().expect("an exit code"), stderr }
+    }
+}
+
 impl Wye {
     /// Starts a daemon of a new instance.
     ///
@@ -119,6 +131,12 @@ impl Wye {
         let mut daemon = self.daemon.take().expect("the daemon runs");
         daemon.kill().expect("the daemon can be killed");
         daemon.wait().expect("the daemon can be waited for");
+    }
+
+    /// What is there now: on the host, among named namespaces, in the folders.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        census(&self.host, &self.instance, self.dirs.path())
     }
 
     /// Process number of the daemon.
@@ -207,8 +225,7 @@ impl Wye {
         let stdout = String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success(), "wye {args:?} succeeded: {stdout}");
         assert_eq!(stdout, "", "wye {args:?}");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Failure { code: output.status.code().expect("an exit code"), stderr }
+        Failure::of(&output)
     }
 
     /// Runs `wye ARGS -o json` and reads the answer.
@@ -276,7 +293,7 @@ impl Wye {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.wait().expect("the daemon can be waited for");
         }
-        self.before.assert_same(&census(&self.host, &self.instance, self.dirs.path()));
+        self.before.assert_same(&self.census());
     }
 
     fn unmount(&self) {

@@ -12,9 +12,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use switch_common::wire::vlan::Tag;
 use switch_userspace::netns::{Netlink, Netns};
 
-use crate::support::{netns, sys};
+use crate::support::{
+    netns,
+    sys::{self, Wait},
+};
 
 /// Longer than any frame that comes in, super-frames included.
 const FRAME_ROOM: usize = 1 << 17;
@@ -40,6 +44,36 @@ impl Sender {
         if let Err(error) = self.0.write_all(frame) {
             panic!("a frame of {} bytes is not taken: {error}", frame.len());
         }
+    }
+}
+
+/// Keeps the frames that come in through an interface until they are asked for.
+pub struct Sniffer(OwnedFd);
+
+impl Sniffer {
+    /// Begins to keep the frames that come in through `interface` of `netns`.
+    ///
+    /// # Panics
+    /// Without such an interface.
+    #[must_use]
+    pub fn open(netns: &Netns, interface: &str) -> Self {
+        Self(open(netns, interface))
+    }
+
+    /// The frames since the last call, in their order, tags in their place.
+    ///
+    /// # Panics
+    /// When the interface went away meanwhile.
+    #[must_use]
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        let mut buffer = vec![0; FRAME_ROOM];
+        let mut frames = Vec::new();
+        while let Some((len, tag)) =
+            sys::receive_frame(self.0.as_fd(), &mut buffer, Wait::No).expect("the interface stays")
+        {
+            frames.push(with_tag(&buffer[..len], tag));
+        }
+        frames
     }
 }
 
@@ -99,19 +133,21 @@ fn open(netns: &Netns, interface: &str) -> OwnedFd {
 fn collect(socket: &OwnedFd, stop: &AtomicBool, frames: &Frames) {
     let mut buffer = vec![0; FRAME_ROOM];
     loop {
-        match sys::receive_frame(socket.as_fd(), &mut buffer).expect("the interface stays") {
-            Some((len, tag)) => {
-                let mut frame = buffer[..len].to_vec();
-                if let Some(tag) = tag {
-                    let bytes = [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat();
-                    frame.splice(12..12, bytes);
-                }
-                lock(frames).push(frame);
-            }
+        match sys::receive_frame(socket.as_fd(), &mut buffer, Wait::AWhile).expect("the interface stays") {
+            Some((len, tag)) => lock(frames).push(with_tag(&buffer[..len], tag)),
             None if stop.load(Ordering::Relaxed) => return,
             None => {}
         }
     }
+}
+
+/// Puts the tag back that the kernel took out.
+fn with_tag(bytes: &[u8], tag: Option<Tag>) -> Vec<u8> {
+    let mut frame = bytes.to_vec();
+    if let Some(tag) = tag {
+        frame.splice(12..12, [tag.tpid.to_be_bytes(), tag.tci.to_be_bytes()].concat());
+    }
+    frame
 }
 
 fn lock(frames: &Frames) -> MutexGuard<'_, Vec<Vec<u8>>> {
