@@ -132,3 +132,19 @@ fn read_settings(folder: &Path, settings: &mut BTreeMap<String, String>) {
 fn read_setting(path: &Path) -> io::Result<String> {
     Ok(fs::read_to_string(path)?.trim_end().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn namespaces_are_an_instance_s_by_its_whole_name() {
+        for own in ["wye-lab-1", "lab-1-web"] {
+            assert!(is_of(own, "lab-1"), "{own}");
+        }
+        for strange in ["lab-2-web", "lab-11-web", "web"] {
+            assert!(!is_of(strange, "lab-1"), "{strange}");
+        }
+        assert!(!is_of("lab-1-web", ""), "nobody's instance has none");
+    }
+}
