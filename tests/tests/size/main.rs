@@ -1,8 +1,11 @@
 //! The switch at its size: eleven hundred ports on one network, and a full FDB.
 
+mod process;
+mod quiet;
+
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,17 +15,22 @@ use switch_userspace::{
     api::{
         client::Client,
         routes::{self, SOCKET_NAME, fill},
-        types::{Connect, Endpoint, EndpointAdd, NetnsChoice, NetworkCreate, Port, Status},
+        types::{Endpoint, EndpointState, NetworkCreate, Port, Status},
     },
     datapath::Mode,
-    netns::{Family, Netns, Sysctl},
 };
-use wye_tests::support::{
-    netns,
-    packet::{build, socket::Sender},
-    topology::wait_until,
-    wye::Wye,
+use wye_tests::{
+    both_datapaths,
+    support::{
+        packet::{build, socket::Sender},
+        topology::wait_until,
+        wye::Wye,
+    },
 };
+
+use self::quiet::Quiet;
+
+both_datapaths!(eleven_hundred_ports_on_one_network);
 
 const PORTS: usize = 1_100;
 /// Pairs that ping each other.
@@ -41,12 +49,11 @@ const BURST: u32 = 256;
 /// IEEE's "local experimental" EtherType: nothing else sends it.
 const ETHERTYPE: u16 = 0x88b5;
 
-#[test]
-fn eleven_hundred_ports_on_one_network() {
+fn eleven_hundred_ports_on_one_network(mode: Mode) {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let rng = &mut Rng::with_seed(seed);
-    let wye = Wye::start(Mode::Ebpf);
+    let mut wye = Wye::start(mode);
     let api = client(&wye);
     network(&api);
     let began = Instant::now();
@@ -54,22 +61,46 @@ fn eleven_hundred_ports_on_one_network() {
     println!("{PORTS} endpoints in {:?}", began.elapsed());
 
     a_broadcast_reaches_every_other_port_once(&api, &quiet, rng);
+    the_daemon_is_small_and_idle(wye.daemon_pid());
+    a_killed_daemon_comes_back_whole(&mut wye, mode);
+    a_broadcast_reaches_every_other_port_once(&api, &quiet, rng);
+    // Containers that ping go on asking for each other, so that comes last.
+    pairs_reach_each_other(&quiet, rng);
+}
+
+fn pairs_reach_each_other(quiet: &[Quiet], rng: &mut Rng) {
     for _ in 0..PAIRS {
         let from = rng.usize(..PORTS);
         let to = (from + rng.usize(1..PORTS)) % PORTS;
-        let ip = quiet[to].endpoint.attachments[0].ips[0].addr().to_string();
-        netns::run(&quiet[from].netns(), "ping", &["-c", "1", "-W", "5", &ip]);
+        assert!(quiet[from].pings(&quiet[to]), "{} to {}", quiet[from].name, quiet[to].name);
     }
+}
 
-    let pid = wye.daemon_pid();
-    let kib = resident_kib(pid);
+fn the_daemon_is_small_and_idle(pid: u32) {
+    let kib = process::resident_kib(pid);
     println!("the daemon has {kib} KiB");
     assert!(kib < MAX_DAEMON_KIB, "{kib} KiB");
     // There is no event to wait for: that nothing happens for a while is what is asserted.
-    let before = cpu_ticks(pid);
+    let before = process::cpu_ticks(pid);
     thread::sleep(IDLE);
-    let ticks = cpu_ticks(pid) - before;
+    let ticks = process::cpu_ticks(pid) - before;
     assert!(ticks <= MAX_IDLE_TICKS, "{ticks} ticks of CPU time in {IDLE:?} without a request");
+}
+
+fn a_killed_daemon_comes_back_whole(wye: &mut Wye, mode: Mode) {
+    let endpoints: Vec<Endpoint> = wye.json(&["endpoint", "ls"]);
+    wye.kill_daemon();
+    let began = Instant::now();
+    wye.ok(&["up", "--datapath", wye.datapath()]);
+    let up = began.elapsed();
+    let status: Status = wye.json(&["status"]);
+    println!("{mode:?}: up again in {up:?}, whole status after {:?}", began.elapsed());
+    let all = u64::try_from(PORTS).expect("a small number");
+    let counts = (status.networks, status.ports, status.endpoints, status.endpoints_not_ready);
+    assert_eq!(counts, (1, all, all, 0), "{:?}", status.warnings);
+    assert_eq!(status.warnings, Vec::<String>::new());
+    assert_eq!(wye.json::<Vec<Endpoint>>(&["endpoint", "ls"]), endpoints);
+    assert!(endpoints.iter().all(|endpoint| endpoint.state == EndpointState::Ready));
 }
 
 fn a_broadcast_reaches_every_other_port_once(api: &Client, quiet: &[Quiet], rng: &mut Rng) {
@@ -135,64 +166,6 @@ fn the_fdb_takes_65536_entries_and_loses_nothing_when_full() {
     wait_until("there is room again", || learned(sources - 1) == Some("a".to_owned()));
 }
 
-/// An endpoint whose container says nothing by itself: it has no IPv6.
-struct Quiet {
-    name: String,
-    namespace: String,
-    endpoint: Endpoint,
-}
-
-impl Quiet {
-    fn add(wye: &Wye, api: &Client, name: &str) -> Self {
-        let namespace = format!("{}-{name}", wye.instance());
-        let netns = Netns::create_named(&namespace).expect("a namespace");
-        netns
-            .run(|| Sysctl::family(Family::Ipv6, "conf/default/disable_ipv6").set("1"))
-            .expect("IPv6 is switched off");
-        let wish = EndpointAdd {
-            name: name.to_owned(),
-            network: "red".to_owned(),
-            netns: NetnsChoice::Existing(namespace.clone()),
-            namespace: None,
-            labels: BTreeMap::new(),
-            connect: Connect::default(),
-        };
-        let endpoint = api.post(routes::ENDPOINTS, &wish).expect("an endpoint");
-        Self { name: name.to_owned(), namespace, endpoint }
-    }
-
-    fn netns(&self) -> Netns {
-        Netns::open_name(&self.namespace).expect("the container's namespace")
-    }
-
-    fn mac(&self) -> MacAddr {
-        self.endpoint.attachments[0].mac.parse().expect("a MAC")
-    }
-
-    /// Frames that came in through `eth0`.
-    fn received(&self) -> u64 {
-        let table = netns::inside(&self.netns(), || fs::read_to_string("/proc/thread-self/net/dev"));
-        let table = table.expect("statistics of interfaces");
-        let numbers = table.lines().find_map(|line| line.trim().strip_prefix("eth0:")).expect("eth0");
-        numbers
-            .split_whitespace()
-            .nth(1)
-            .and_then(|packets| packets.parse().ok())
-            .expect("a count of packets")
-    }
-
-    fn pings(&self, other: &Self) -> bool {
-        let ip = other.endpoint.attachments[0].ips[0].addr().to_string();
-        netns::output(&self.netns(), "ping", &["-c", "1", "-W", "5", &ip]).status.success()
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        let _gone = Netns::delete_named(&self.namespace);
-    }
-}
-
 fn client(wye: &Wye) -> Client {
     Client::new(wye.dir().join("run").join(wye.instance()).join(SOCKET_NAME)).expect("a client")
 }
@@ -217,18 +190,4 @@ fn fdb_entries(api: &Client) -> u64 {
 fn source(number: u32) -> MacAddr {
     let [a, b, c, d] = number.to_be_bytes();
     MacAddr::new([0x0a, 0, a, b, c, d])
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon's status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("KiB")
-}
-
-/// User and system time of the process so far.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the daemon's times");
-    // The name, in parentheses, may have spaces; utime and stime are the fields 14 and 15 of all.
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
 }
