@@ -45,10 +45,10 @@ reasons! {
         BadLlcLength = 5, "bad_llc_length", "the 802.3 length is longer than the frame";
         Ipv4Header = 6, "ipv4_header", "the IPv4 header's version, length or total length is wrong";
         Ipv6Header = 7, "ipv6_header", "the IPv6 header's version or payload length is wrong";
-        Ipv6Chain = 8, "ipv6_chain", "the IPv6 extension headers are truncated or too many";
+        Ipv6Chain = 8, "v6_ext", "the IPv6 extension headers are truncated, too many, or steer the packet";
         L4Header = 9, "l4_header", "the frame ends within its L4 header";
         ArpHeader = 10, "arp_header", "the ARP message is truncated or not for Ethernet and IPv4";
-        SourceMac = 11, "source_mac", "the source MAC is a group address or zero";
+        SourceMac = 11, "src_mac", "the source MAC is no station's, or not the port's own";
         ReservedGroup = 12, "reserved_group", "the destination is a link-local group that no bridge forwards";
         MacLimit = 13, "mac_limit", "the port has learned as many MACs as it may";
         SamePort = 14, "same_port", "the destination is behind the port that the frame came from";
@@ -62,6 +62,21 @@ reasons! {
         ChecksumOffload = 22, "checksum_offload", "the frame's checksum or segmentation request is impossible";
         RxRing = 23, "rx_ring", "the userspace switch's receive ring was full";
         TxQueue = 24, "tx_queue", "the destination interface did not take the frame";
+        SourceIp = 25, "src_ip", "the source address is not the port's own";
+        ArpSpoof = 26, "arp_spoof", "the ARP message speaks for somebody else";
+        NdSpoof = 27, "nd_spoof", "the neighbour discovery message speaks for somebody else";
+        RouterAdvertisement = 28, "ra_guard", "the port may not send router advertisements";
+        DhcpServer = 29, "dhcp_server", "the port may not answer as a DHCP server";
+        IcmpRedirect = 30, "icmp_redirect", "the port may not send ICMP redirects";
+        IcmpError = 31, "icmp_error", "the ICMP error is about a packet that its sender never got";
+        L2Encap = 32, "l2_encap", "IP or ARP in an encapsulation that receivers read differently";
+        TinyFragment = 33, "tiny_fragment", "the fragment cuts or overwrites an L4 header";
+        Ipv4Options = 34, "ipv4_options", "the IPv4 options are malformed or steer the packet";
+        Locked = 35, "locked", "the port is locked and the source MAC is not in the FDB for it";
+        Vlan = 36, "vlan", "the port does not carry the frame's VLAN";
+        Storm = 37, "storm", "more frames of this kind than the port may send";
+        Loop = 38, "loop", "the port is blocked because it is cabled to another port of its network";
+        NoNeighbour = 39, "no_neighbour", "nobody is known at the address asked for, and the network does not flood for it";
     }
 }
 
@@ -69,6 +84,8 @@ reasons! {
     /// Why the fast path hands a frame to the slow path.
     PuntReason {
         LongHeaderChain = 1, "long_header_chain", "more or longer IPv6 extension headers than the fast path walks";
+        Ipv4Options = 2, "ipv4_options", "IPv4 options, which the fast path does not walk";
+        ManyNdOptions = 3, "many_nd_options", "more neighbour discovery options than the fast path walks";
     }
 }
 

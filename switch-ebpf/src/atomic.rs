@@ -1,4 +1,4 @@
-//! Atomic addition on map values: the bpf target of `core` has no read-modify-write atomics, the instruction set has
+//! Atomic addition and exchange on map values: the bpf target of `core` has no read-modify-write atomics, the instruction set has
 //! (kernel 5.12, cpu v3).
 
 use core::arch::asm;
@@ -15,4 +15,19 @@ pub(crate) unsafe fn fetch_add(at: *mut u64, amount: u64) -> u64 {
         asm!("{value} = atomic_fetch_add((u64 *)({at} + 0), {value})", at = in(reg) at, value = inout(reg) value);
     }
     value
+}
+
+/// Puts `new` in the place of `old`; says `false` and changes nothing where something else is there.
+///
+/// # Safety
+/// As for [`fetch_add`]; other writers may also replace the word whole.
+#[inline(always)]
+pub(crate) unsafe fn compare_exchange(at: *mut u64, old: u64, new: u64) -> bool {
+    let found;
+    // SAFETY: one instruction on the word that the caller vouches for; it compares with r0 and leaves there what it found.
+    unsafe {
+        asm!("r0 = cmpxchg_64({at} + 0, r0, {new})", at = in(reg) at, new = in(reg) new, inlateout("r0") old => found);
+    }
+    let found: u64 = found;
+    found == old
 }

@@ -13,7 +13,7 @@ use switch_common::{
         port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
-    stage::env::Tables,
+    stage::{env::Tables, forward::is_for_host_too},
     verdict::Outcome,
 };
 
@@ -40,13 +40,23 @@ pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict
         Some(Outcome::Forward(to)) => redirect(to),
         Some(Outcome::Flood(kind)) => start_flood(ctx, port, kind),
         Some(Outcome::ToHost) => PASS,
+        Some(Outcome::Punt(_)) if host_keeps(frame, port) => {
+            drop_at(ctx, port, DropReason::PuntFailed);
+            PASS
+        }
         Some(Outcome::Punt(reason)) => punt(ctx, port, reason),
         Some(Outcome::Drop(reason)) => {
             events::report(frame, port, reason);
-            SHOT
+            if host_keeps(frame, port) { PASS } else { SHOT }
         }
         None => SHOT,
     }
+}
+
+/// A frame can be punted or given to the host, not both: there is only one, and the header before it cannot be taken off again.
+#[inline(always)]
+fn host_keeps(frame: &SkbFrame, port: PortId) -> bool {
+    KernelTables.port(port).is_some_and(|port| is_for_host_too(frame, &port))
 }
 
 #[inline(always)]

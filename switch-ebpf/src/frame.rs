@@ -1,6 +1,8 @@
 //! The packet of a tc program as the pipeline's frame: the only access to packet memory.
 
-use aya_ebpf::{EbpfContext, bindings::__sk_buff, helpers::bpf_skb_load_bytes, programs::TcContext};
+use core::{arch::asm, mem::offset_of};
+
+use aya_ebpf::{EbpfContext, bindings::__sk_buff, helpers::bpf_skb_pull_data, programs::TcContext};
 use switch_common::{
     stage::env::{Frame, ParseDepth},
     wire::vlan::Tag,
@@ -41,14 +43,7 @@ impl Frame for SkbFrame {
         if offset > Self::DEPTH.reach {
             return None;
         }
-        // SAFETY: the context pointer of a running tc program; the bytes read lie between data and data_end.
-        unsafe {
-            let at = (*self.skb).data as usize + offset as usize;
-            if at + N <= (*self.skb).data_end as usize {
-                return Some((at as *const [u8; N]).read_unaligned());
-            }
-        }
-        self.load_paged(offset)
+        self.load_linear(offset).or_else(|| self.load_paged(offset))
     }
 
     #[inline(always)]
@@ -71,15 +66,50 @@ impl Frame for SkbFrame {
 }
 
 impl SkbFrame {
-    /// Headers that do not lie in the linear part of the buffer.
+    /// Bytes from the linear part of the buffer.
+    #[inline(always)]
+    fn load_linear<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        let at = self.data() + offset as usize;
+        if at + N > self.data_end() {
+            return None;
+        }
+        // SAFETY: the bytes lie between data and data_end.
+        Some(unsafe { (at as *const [u8; N]).read_unaligned() })
+    }
+
+    /// Where the linear part begins. The context's field has 32 bits, for which the verifier puts a pointer; it must come into a
+    /// register in one instruction, without the conversion that the compiler would place behind a branch.
+    #[inline(always)]
+    fn data(&self) -> usize {
+        let data;
+        // SAFETY: the context pointer of a running tc program; one load.
+        unsafe {
+            asm!("{data} = *(u32 *)({skb} + {at})", data = out(reg) data, skb = in(reg) self.skb,
+                at = const offset_of!(__sk_buff, data), options(readonly, nostack));
+        }
+        data
+    }
+
+    /// Where the linear part ends.
+    #[inline(always)]
+    fn data_end(&self) -> usize {
+        let end;
+        // SAFETY: as above.
+        unsafe {
+            asm!("{end} = *(u32 *)({skb} + {at})", end = out(reg) end, skb = in(reg) self.skb,
+                at = const offset_of!(__sk_buff, data_end), options(readonly, nostack));
+        }
+        end
+    }
+
+    /// Bytes that do not lie in the linear part yet: it is made longer, for a copy of them would need room on the stack.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "headers are some dozen bytes long")]
     fn load_paged<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        let mut bytes = [0u8; N];
-        // SAFETY: the context pointer of a running tc program; the helper writes N bytes into an array of N bytes.
-        let failed =
-            unsafe { bpf_skb_load_bytes(self.skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32) };
-        (failed == 0).then_some(bytes)
+        let end = offset + N as u32;
+        // SAFETY: the context pointer of a running tc program; no pointer into the packet is held over the call.
+        let is_linear = end <= self.len() && unsafe { bpf_skb_pull_data(self.skb, end) } == 0;
+        if is_linear { self.load_linear(offset) } else { None }
     }
 }
 

@@ -14,7 +14,15 @@ mod maps;
 mod tables;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use switch_common::{abi::addr::PortId, stage::pipeline};
+use switch_common::{
+    DropReason, Verdict,
+    abi::{
+        addr::PortId,
+        names::{JUMP_GUARD, JUMP_SWITCH},
+        port::PortFlags,
+    },
+    stage::pipeline,
+};
 
 use crate::{clock::CoarseClock, frame::SkbFrame, tables::KernelTables};
 
@@ -22,13 +30,58 @@ use crate::{clock::CoarseClock, frame::SkbFrame, tables::KernelTables};
 #[classifier]
 fn port_ingress(ctx: TcContext) -> i32 {
     let frame = SkbFrame::new(&ctx);
-    let port = PortId(frame.ifindex());
-    let verdict = pipeline::run(&frame, port, &KernelTables, &CoarseClock);
-    maps::note_verdict(verdict);
-    deliver::carry_out(&ctx, &frame, port, verdict)
+    let port_id = PortId(frame.ifindex());
+    let Some(headers) = maps::headers() else { return deliver::SHOT };
+    match pipeline::admit(&frame, headers, port_id, &KernelTables) {
+        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on(&ctx, port_id, JUMP_GUARD),
+        Ok(_) => go_on(&ctx, port_id, JUMP_SWITCH),
+        Err(verdict) => finish(&ctx, port_id, verdict),
+    }
 }
 
-/// Tail-called by [`port_ingress`] with the kind of flood in the context's scratch words.
+/// Tail-called by [`port_ingress`] for guarded ports.
+#[classifier]
+fn guard(ctx: TcContext) -> i32 {
+    let frame = SkbFrame::new(&ctx);
+    let port_id = PortId(frame.ifindex());
+    let Some(headers) = maps::headers() else { return deliver::SHOT };
+    let judged = pipeline::known_port(port_id, &KernelTables)
+        .and_then(|port| pipeline::identify(&frame, headers, port_id, &port, &KernelTables));
+    match judged {
+        Ok(()) => go_on(&ctx, port_id, JUMP_SWITCH),
+        Err(verdict) => finish(&ctx, port_id, verdict),
+    }
+}
+
+/// Tail-called by [`port_ingress`] or [`guard`].
+#[classifier]
+fn switch(ctx: TcContext) -> i32 {
+    let frame = SkbFrame::new(&ctx);
+    let port_id = PortId(frame.ifindex());
+    let Some(headers) = maps::headers() else { return deliver::SHOT };
+    let switched = pipeline::known_port(port_id, &KernelTables)
+        .and_then(|port| pipeline::switch(&frame, headers, port_id, &port, &KernelTables, &CoarseClock));
+    match switched {
+        Ok(verdict) | Err(verdict) => finish(&ctx, port_id, verdict),
+    }
+}
+
+/// Jumps to the next part of the pipeline. Where that is not there, the frame goes nowhere.
+#[inline(always)]
+fn go_on(ctx: &TcContext, port: PortId, part: u32) -> i32 {
+    // SAFETY: the target is a program of the same type that takes the headers just stored.
+    unsafe { maps::JUMPS.tail_call(ctx, part) };
+    finish(ctx, port, Verdict::drop(DropReason::PortNotReady))
+}
+
+#[inline(always)]
+fn finish(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
+    pipeline::conclude(port, &KernelTables, verdict);
+    maps::note_verdict(verdict);
+    deliver::carry_out(ctx, &SkbFrame::new(ctx), port, verdict)
+}
+
+/// Tail-called by [`switch`] with the kind of flood in the context's scratch words.
 #[classifier]
 fn flood(ctx: TcContext) -> i32 {
     flood::start(&ctx)

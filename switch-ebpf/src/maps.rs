@@ -1,4 +1,6 @@
 //! Every map, typed from the shared ABI. Names are those of `abi::names`.
+//!
+//! The ports are mappable for their alignment only: records of a cache line each begin at one.
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
@@ -15,7 +17,9 @@ use switch_common::{
         event::{DropEvent, EventGate},
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortState, SwitchConfig},
+        source::SourceKey,
     },
+    stage::headers::Headers,
 };
 
 const PORT_COUNT: usize = abi::MAX_PORTS as usize;
@@ -23,11 +27,13 @@ const SLOT_COUNT: usize = abi::MAX_SLOTS as usize;
 const DROP_COUNT: usize = SLOT_COUNT * DROPS_PER_SLOT as usize;
 
 #[btf_map]
-pub(crate) static PORTS: Array<PortConfig, PORT_COUNT> = Array::new();
+pub(crate) static PORTS: Array<PortConfig, PORT_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]
 pub(crate) static DOMAINS: Array<DomainConfig, { abi::MAX_DOMAINS as usize }> = Array::new();
 #[btf_map]
 pub(crate) static FDB: HashMap<FdbKey, FdbEntry, { abi::MAX_FDB_ENTRIES as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static SOURCES: HashMap<SourceKey, u32, { abi::MAX_SOURCES as usize }> = HashMap::new();
 #[btf_map]
 pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
 #[btf_map]
@@ -43,9 +49,20 @@ pub(crate) static EVENTS: RingBuf<DropEvent, { 1 << 18 }> = RingBuf::new();
 #[btf_map]
 pub(crate) static EVENT_GATES: PerCpuArray<EventGate, { DROPS_PER_SLOT as usize }> = PerCpuArray::new();
 #[btf_map]
+static HEADERS: PerCpuArray<Headers, 1> = PerCpuArray::new();
+#[btf_map]
 pub(crate) static LAST_VERDICT: PerCpuArray<u64, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static JUMPS: ProgramArray<4> = ProgramArray::new();
+
+/// The headers of the frame that this CPU is at. A tc program runs to its end before another begins on its CPU.
+#[inline(always)]
+pub(crate) fn headers() -> Option<&'static mut Headers> {
+    let headers = HEADERS.get_ptr_mut(0)?;
+    // SAFETY: a per-CPU slot of a live map, which only one program at a time uses, and each program asks for it once. It holds
+    // zeros, which are valid `Headers`, or what a program stored as `Headers`.
+    Some(unsafe { &mut *headers })
+}
 
 /// The switch's own interfaces.
 #[inline(always)]

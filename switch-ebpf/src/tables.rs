@@ -1,9 +1,11 @@
 //! The pipeline's tables on kernel maps.
 //!
-//! Shared values are read and written in single words or replaced whole by the map helpers; a lost update costs at most
-//! one refresh. Counters that several CPUs write are atomic; the others are per CPU.
+//! Shared values are read and written in single words or replaced whole by the map helpers. An FDB entry moves by one
+//! compare-and-exchange, so that exactly one CPU accounts for the move; what the accounts still lose where the control plane
+//! changes an entry at the same moment, it mends when it sweeps. Counters that several CPUs write are atomic; the others
+//! are per CPU.
 
-use aya_ebpf::bindings::{BPF_EXIST, BPF_NOEXIST};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use switch_common::{
     DropReason,
     abi::{
@@ -12,11 +14,16 @@ use switch_common::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortState},
+        source::{SourceKey, SourceScope},
     },
     stage::env::{InsertError, Tables},
+    units::Nanos,
 };
 
-use crate::{atomic::fetch_add, maps};
+use crate::{
+    atomic::{compare_exchange, fetch_add},
+    maps,
+};
 
 const EEXIST: i32 = -17;
 const MINUS_ONE: u64 = u64::MAX;
@@ -36,9 +43,15 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn source(&self, key: SourceKey) -> Option<SourceScope> {
+        // SAFETY: the value is one word, copied at once.
+        unsafe { maps::SOURCES.get(key) }.copied().and_then(SourceScope::from_code)
+    }
+
+    #[inline(always)]
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
-        // SAFETY: the value is copied at once; a racing replacement gives the old or the new entry's words, and every
-        // mixture of the two still names a port that the MAC was at.
+        // SAFETY: the value is copied at once. An entry that is removed at this moment may already hold another MAC's words:
+        // then one frame goes to a wrong port, which the stages let happen within the domain only.
         unsafe { maps::FDB.get(key) }.copied()
     }
 
@@ -52,9 +65,25 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
-        // An entry that was deleted meanwhile stays deleted: the next frame learns it again.
-        let _gone = maps::FDB.insert(key, entry, u64::from(BPF_EXIST));
+    fn fdb_refresh(&self, key: FdbKey, _known: FdbEntry, now: Nanos) {
+        if let Some(entry) = maps::FDB.get_ptr_mut(key) {
+            // SAFETY: a live map value; one aligned word is written at once.
+            unsafe { entry.cast::<u64>().add(1).write_volatile(now.0) };
+        }
+    }
+
+    #[inline(always)]
+    fn fdb_move(&self, key: FdbKey, known: FdbEntry, seen: FdbEntry) -> bool {
+        let Some(entry) = maps::FDB.get_ptr_mut(key) else { return false };
+        let place = entry.cast::<u64>();
+        // SAFETY: a live map value whose first word is the place and whose second is the time (`FdbEntry::place`).
+        unsafe {
+            let moved = compare_exchange(place, known.place(), seen.place());
+            if moved {
+                place.add(1).write_volatile(seen.last_seen().0);
+            }
+            moved
+        }
     }
 
     #[inline(always)]
@@ -62,7 +91,7 @@ impl Tables for KernelTables {
         let Some(state) = state(slot) else { return false };
         // SAFETY: a live map value; the control plane, which maps the same memory, adds atomically too.
         unsafe {
-            if fetch_add(&raw mut (*state).learned, 1) >= u64::from(cap) && cap != 0 {
+            if fetch_add(&raw mut (*state).learned, 1).cast_signed() >= i64::from(cap) && cap != 0 {
                 fetch_add(&raw mut (*state).learned, MINUS_ONE);
                 return false;
             }

@@ -74,7 +74,7 @@ fn sources_that_no_station_has_are_counted_drops(mode: Mode) {
         }
     });
     assert_eq!(heard, Heard::new());
-    assert_eq!(segment.wye.drops("a", "source_mac"), 3);
+    assert_eq!(segment.wye.drops("a", "src_mac"), 3);
 }
 
 fn link_local_groups_are_counted_drops(mode: Mode) {

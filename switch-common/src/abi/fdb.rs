@@ -1,16 +1,19 @@
-//! The forwarding database: (domain, MAC) to port.
+//! The forwarding database: (domain, VLAN, MAC) to port.
 
 use crate::{
     abi::addr::{DomainId, MacAddr, PortId},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
-/// Key of an FDB entry.
+/// Key of an FDB entry: an address, in a VLAN where the domain knows VLANs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct FdbKey {
     domain: DomainId,
+    vlan: u16,
     mac: MacAddr,
+    reserved: [u8; 2],
 }
 
 impl FdbKey {
@@ -18,7 +21,21 @@ impl FdbKey {
     #[must_use]
     #[inline(always)]
     pub const fn new(domain: DomainId, mac: MacAddr) -> Self {
-        Self { domain, mac }
+        Self { domain, vlan: 0, mac, reserved: [0; 2] }
+    }
+
+    /// The same address in a VLAN of the domain; 0 where the domain knows no VLANs.
+    #[must_use]
+    #[inline(always)]
+    pub const fn in_vlan(mut self, vlan: VlanId) -> Self {
+        self.vlan = vlan.get();
+        self
+    }
+
+    /// The VLAN; 0 where the domain knows no VLANs.
+    #[must_use]
+    pub const fn vlan(self) -> u16 {
+        self.vlan
     }
 
     /// The bridge domain.
@@ -110,11 +127,33 @@ impl FdbEntry {
         self.kind == FdbKind::Learned as u32
     }
 
+    /// Where the MAC is and how that is known, as the first eight bytes of the entry have it: what a move exchanges in one go.
+    #[must_use]
+    #[inline(always)]
+    pub const fn place(self) -> u64 {
+        self.port.0 as u64 | (self.kind as u64) << 32
+    }
+
+    /// Whether `other` says the same place.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_at_place_of(self, other: Self) -> bool {
+        self.place() == other.place()
+    }
+
     /// When the MAC last sent a frame.
     #[must_use]
     #[inline(always)]
     pub const fn last_seen(self) -> Nanos {
         Nanos(self.last_seen_ns)
+    }
+
+    /// The same entry, last seen at `now`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn seen_at(mut self, now: Nanos) -> Self {
+        self.last_seen_ns = now.0;
+        self
     }
 
     /// Whether the entry is dead at `now` in a domain with this ageing time.

@@ -12,9 +12,10 @@ pub mod names;
 pub mod pod;
 pub mod port;
 pub mod punt;
+pub mod source;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
 pub const MAX_PORTS: u32 = 65_536;
@@ -24,5 +25,7 @@ pub const MAX_SLOTS: u32 = 4_096;
 pub const MAX_DOMAINS: u32 = 4_096;
 /// FDB entries of one switch.
 pub const MAX_FDB_ENTRIES: u32 = 65_536;
+/// Source pairs of one switch beside the ports' own, over all ports.
+pub const MAX_SOURCES: u32 = 16_384;
 /// Flood-list entries of one switch, over all domains.
 pub const MAX_FLOOD_ENTRIES: u32 = 16_384;

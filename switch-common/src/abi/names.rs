@@ -2,13 +2,17 @@
 
 /// Entry program of every port (tcx ingress).
 pub const PROG_PORT_INGRESS: &str = "port_ingress";
+/// Judges whether a guarded port speaks for itself; tail-called.
+pub const PROG_GUARD: &str = "guard";
+/// Learns and forwards; tail-called.
+pub const PROG_SWITCH: &str = "switch";
 /// Copies a frame to the ports of a domain; tail-called.
 pub const PROG_FLOOD: &str = "flood";
 /// Goes on with a long flood at the far end of the relay pair (tcx ingress).
 pub const PROG_FLOOD_RESUME: &str = "flood_resume";
 
 /// All programs.
-pub const PROGRAMS: [&str; 3] = [PROG_PORT_INGRESS, PROG_FLOOD, PROG_FLOOD_RESUME];
+pub const PROGRAMS: [&str; 5] = [PROG_PORT_INGRESS, PROG_GUARD, PROG_SWITCH, PROG_FLOOD, PROG_FLOOD_RESUME];
 
 /// Ports by interface index: `u32` to `PortConfig`.
 pub const MAP_PORTS: &str = "PORTS";
@@ -16,6 +20,8 @@ pub const MAP_PORTS: &str = "PORTS";
 pub const MAP_DOMAINS: &str = "DOMAINS";
 /// Forwarding database: `FdbKey` to `FdbEntry`.
 pub const MAP_FDB: &str = "FDB";
+/// Sources that ports may use beside their own: `SourceKey` to `u32` (a `SourceScope`).
+pub const MAP_SOURCES: &str = "SOURCES";
 /// Flood lists: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
 /// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
@@ -32,14 +38,17 @@ pub const MAP_EVENTS: &str = "EVENTS";
 pub const MAP_EVENT_GATES: &str = "EVENT_GATES";
 /// Verdict of the last frame on each CPU: one `u64`.
 pub const MAP_LAST_VERDICT: &str = "LAST_VERDICT";
+/// Headers of the frame that each CPU is at: the programs' own memory.
+pub const MAP_HEADERS: &str = "HEADERS";
 /// Tail-call targets.
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 12] = [
+pub const MAPS: [&str; 14] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
+    MAP_SOURCES,
     MAP_FLOOD_LIST,
     MAP_PORT_STATE,
     MAP_PORT_COUNTERS,
@@ -48,8 +57,17 @@ pub const MAPS: [&str; 12] = [
     MAP_EVENTS,
     MAP_EVENT_GATES,
     MAP_LAST_VERDICT,
+    MAP_HEADERS,
     MAP_JUMPS,
 ];
 
 /// Position of [`PROG_FLOOD`] in [`MAP_JUMPS`].
 pub const JUMP_FLOOD: u32 = 0;
+/// Position of [`PROG_GUARD`].
+pub const JUMP_GUARD: u32 = 1;
+/// Position of [`PROG_SWITCH`].
+pub const JUMP_SWITCH: u32 = 2;
+
+/// All tail-call targets with their positions.
+pub const JUMPS: [(u32, &str); 3] =
+    [(JUMP_FLOOD, PROG_FLOOD), (JUMP_GUARD, PROG_GUARD), (JUMP_SWITCH, PROG_SWITCH)];

@@ -24,15 +24,17 @@ use crate::abi::{
     event::{DropEvent, EventGate},
     fdb::{FdbEntry, FdbKey},
     port::{PortConfig, PortState, SwitchConfig},
+    source::SourceKey,
 };
 
 pod!(MacAddr, 6, [[u8; 6]]);
 pod!(PortId, 4, [u32]);
 pod!(DomainId, 2, [u16]);
 pod!(Slot, 2, [u16]);
-pod!(FdbKey, 8, [DomainId, MacAddr]);
+pod!(FdbKey, 12, [DomainId, u16, MacAddr, [u8; 2]]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
-pod!(PortConfig, 32, [u32, DomainId, Slot, MacAddr, [u8; 2], u32, u32, [u8; 8]]);
+pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
+pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
 pod!(PortState, 32, [u64, u64, u64, u64]);
 pod!(SwitchConfig, 16, [PortId, PortId, u64]);
 pod!(DomainConfig, 16, [u64, u32, u32]);

@@ -29,6 +29,13 @@ impl PortFlags {
     /// An existing interface of the host: delivered by plain redirect, and the host keeps its own traffic.
     pub const UPLINK: Self = Self(1 << 7);
 
+    /// Frames are judged: the port speaks for itself only.
+    pub const GUARD: Self = Self(1 << 8);
+    /// A source MAC must be in the FDB for this port.
+    pub const LOCKED: Self = Self(1 << 9);
+    /// There are records of more sources that the port may use.
+    pub const MORE_SOURCES: Self = Self(1 << 10);
+
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =
         Self(Self::LEARNING.0 | Self::FLOOD.0 | Self::BCAST_FLOOD.0 | Self::MCAST_FLOOD.0);
@@ -65,7 +72,7 @@ impl PortFlags {
     }
 }
 
-/// The datapath's record of a port: half a cache line, read once for the ingress and once for the egress port.
+/// The datapath's record of a port: a cache line, read once for the ingress and once for the egress port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PortConfig {
@@ -73,10 +80,13 @@ pub struct PortConfig {
     domain: DomainId,
     slot: Slot,
     mac: MacAddr,
-    reserved: [u8; 2],
+    vlan: u16,
     mtu: u32,
     max_macs: u32,
-    reserved_tail: [u8; 8],
+    ipv4: [u8; 4],
+    reserved: [u8; 4],
+    ipv6: [u8; 16],
+    reserved_tail: [u8; 16],
 }
 
 impl PortConfig {
@@ -90,7 +100,41 @@ impl PortConfig {
         max_macs: u32,
         flags: PortFlags,
     ) -> Self {
-        Self { flags: flags.0, domain, slot, mac, reserved: [0; 2], mtu, max_macs, reserved_tail: [0; 8] }
+        Self {
+            flags: flags.0,
+            domain,
+            slot,
+            mac,
+            vlan: 0,
+            mtu,
+            max_macs,
+            ipv4: [0; 4],
+            reserved: [0; 4],
+            ipv6: [0; 16],
+            reserved_tail: [0; 16],
+        }
+    }
+
+    /// The same port with own addresses; the unspecified address where it has none of a family.
+    #[must_use]
+    pub const fn with_addresses(mut self, ipv4: [u8; 4], ipv6: [u8; 16]) -> Self {
+        self.ipv4 = ipv4;
+        self.ipv6 = ipv6;
+        self
+    }
+
+    /// The port's own IPv4 address; unspecified where it has none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn ipv4(&self) -> [u8; 4] {
+        self.ipv4
+    }
+
+    /// The port's own IPv6 address beside its link-local one; unspecified where it has none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn ipv6(&self) -> [u8; 16] {
+        self.ipv6
     }
 
     /// The port's switches.

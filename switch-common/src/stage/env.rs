@@ -6,11 +6,15 @@ use crate::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         port::PortConfig,
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
     verdict::{DropReason, PuntReason, Verdict},
     wire::vlan::Tag,
 };
+
+/// What the kernel gives as segment size of a super-frame whose sender has cut the segments (SCTP, Linux `GSO_BY_FRAGS`).
+pub const SIZED_SEGMENTS: u32 = 0xffff;
 
 /// How far `parse` follows chains of headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +25,34 @@ pub struct ParseDepth {
     pub reach: u32,
     /// What becomes of a frame with more extension headers, or longer ones.
     pub beyond: Verdict,
+    /// Neighbour discovery options that are walked.
+    pub nd_options: u32,
+    /// What becomes of a frame with more of them.
+    pub beyond_nd_options: Verdict,
+    /// Whether IPv4 options are walked; where not, frames with options other than a lone router alert are punted.
+    pub walks_ipv4_options: bool,
 }
 
 impl ParseDepth {
     /// That of the kernel programs: what the verifier can follow.
-    pub const FAST_PATH: Self =
-        Self { extensions: 4, reach: 0x3ff, beyond: Verdict::punt(PuntReason::LongHeaderChain) };
+    pub const FAST_PATH: Self = Self {
+        extensions: 4,
+        reach: 0x3ff,
+        beyond: Verdict::punt(PuntReason::LongHeaderChain),
+        nd_options: 4,
+        beyond_nd_options: Verdict::punt(PuntReason::ManyNdOptions),
+        walks_ipv4_options: false,
+    };
+
+    /// Deep enough for every frame that has a right to exist.
+    pub const SLOW_PATH: Self = Self {
+        extensions: 32,
+        reach: u32::MAX,
+        beyond: Verdict::drop(DropReason::Ipv6Chain),
+        nd_options: 64,
+        beyond_nd_options: Verdict::drop(DropReason::NdSpoof),
+        walks_ipv4_options: true,
+    };
 }
 
 /// A frame in packet memory. Bytes are copied out, never lent: the kernel's verifier loses the bounds of slices, and
@@ -44,7 +70,8 @@ pub trait Frame {
     /// The outermost tag where it lies in the packet's metadata instead of the frame.
     fn offloaded_tag(&self) -> Option<Tag>;
 
-    /// Payload bytes of each frame that a GSO super-frame will become; 0 where it is no super-frame.
+    /// Payload bytes of each frame that a GSO super-frame will become; 0 where it is no super-frame, [`SIZED_SEGMENTS`] where
+    /// its segments have sizes of their own.
     fn segment_size(&self) -> u32;
 
     /// Whether there are no bytes at all.
@@ -70,6 +97,9 @@ pub trait Tables {
     /// The record of a domain; `None` where there is none.
     fn domain(&self, domain: DomainId) -> Option<DomainConfig>;
 
+    /// What a source that is not a port's own may do there; `None` where it may not be used.
+    fn source(&self, key: SourceKey) -> Option<SourceScope>;
+
     /// The FDB entry of a key.
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry>;
 
@@ -79,8 +109,12 @@ pub trait Tables {
     /// The key has an entry by now, or the table is full.
     fn fdb_insert(&self, key: FdbKey, entry: FdbEntry) -> Result<(), InsertError>;
 
-    /// Replaces an entry where the key still has one. Two CPUs may race here; either entry is then a true one.
-    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry);
+    /// Notes that the MAC of a learned entry sent a frame just now. An entry that became another one meanwhile may get the
+    /// time as well, which then means nothing.
+    fn fdb_refresh(&self, key: FdbKey, known: FdbEntry, now: Nanos);
+
+    /// Replaces `known` by `seen`; says `false` and changes nothing where the key's entry is another one by now.
+    fn fdb_move(&self, key: FdbKey, known: FdbEntry, seen: FdbEntry) -> bool;
 
     /// Adds one learned MAC to a port's account unless it holds `cap` already (0: no cap).
     fn claim_learned(&self, slot: Slot, cap: u32) -> bool;

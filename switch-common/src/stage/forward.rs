@@ -5,12 +5,12 @@
 
 use crate::{
     abi::{
-        addr::PortId,
+        addr::{MacAddr, PortId},
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortFlags},
     },
     stage::{
-        env::{Clock, Frame, Tables},
+        env::{Clock, Frame, SIZED_SEGMENTS, Tables},
         headers::Headers,
     },
     verdict::{DropReason, FloodKind, Verdict},
@@ -33,9 +33,6 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
         let kind = if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast };
         return Ok(Verdict::flood(kind));
     }
-    if port.flags().has(PortFlags::UPLINK) && headers.dst == port.mac() {
-        return Ok(Verdict::to_host());
-    }
     let Some(entry) = live_entry(headers, port, tables, clock)? else {
         return Ok(Verdict::flood(FloodKind::UnknownUnicast));
     };
@@ -56,6 +53,20 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     }
     tables.count_tx(out.slot(), frame.len());
     Ok(Verdict::forward(entry.port()))
+}
+
+/// Whether a frame from an uplink is the host's alone. Nothing else of it is looked at: the host judges its own traffic.
+#[must_use]
+#[inline(always)]
+pub fn is_for_host<F: Frame>(frame: &F, port: &PortConfig) -> bool {
+    port.flags().has(PortFlags::UPLINK) && frame.load(0).map(MacAddr::new) == Some(port.mac())
+}
+
+/// Whether the host has a right to a frame from an uplink whatever the switch does with it: one to a group.
+#[must_use]
+#[inline(always)]
+pub fn is_for_host_too<F: Frame>(frame: &F, port: &PortConfig) -> bool {
+    port.flags().has(PortFlags::UPLINK) && frame.load(0).is_some_and(|dst| MacAddr::new(dst).is_group())
 }
 
 #[inline(always)]
@@ -89,11 +100,15 @@ pub fn exceeds_mtu<F: Frame>(frame: &F, headers: &Headers, out: &PortConfig) -> 
     largest_packet(frame, headers) > out.mtu()
 }
 
-/// Bytes of the L3 packet, or of the largest that a super-frame will become.
+/// Bytes of the packet that an MTU counts, or of the largest that a super-frame will become. Segments that their sender has cut
+/// fit the sender's path: no more is known of them.
 #[must_use]
 #[inline(always)]
 pub fn largest_packet<F: Frame>(frame: &F, headers: &Headers) -> u32 {
-    let end =
-        if frame.segment_size() > 0 { headers.payload_offset + frame.segment_size() } else { frame.len() };
-    end.saturating_sub(headers.l3_offset)
+    let end = match frame.segment_size() {
+        0 => frame.len(),
+        SIZED_SEGMENTS => headers.payload_offset,
+        size => headers.payload_offset + size,
+    };
+    end.saturating_sub(headers.body_offset)
 }

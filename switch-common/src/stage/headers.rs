@@ -39,12 +39,19 @@ pub struct Headers {
     pub tags: u8,
     /// Type of the payload behind all tags and behind SNAP; 0 for other LLC frames.
     pub ethertype: u16,
+    /// Offset of what is behind Ethernet header and tags, in bytes: an MTU counts from here.
+    pub body_offset: u32,
     /// Offset of the payload behind Ethernet header, tags and SNAP, in bytes.
     pub l3_offset: u32,
     /// What the payload is.
     pub network: Network,
     /// Place among fragments.
     pub fragment: Fragment,
+    /// Where the IP packet or ARP message ends, in bytes: what is behind it is padding.
+    pub l3_end: u32,
+    /// Whether receivers differ in what they take the frame for: IP or ARP in SNAP, or behind a priority tag and another tag
+    /// (CVE-2021-27853 and its kin).
+    pub is_ambiguous: bool,
     /// Source address; IPv4 and ARP senders in the first four bytes.
     pub src_ip: [u8; 16],
     /// Destination address; IPv4 and ARP targets in the first four bytes.
@@ -61,4 +68,44 @@ pub struct Headers {
     pub dst_port: u16,
     /// TCP flags byte.
     pub tcp_flags: u8,
+}
+
+impl Headers {
+    /// Those of no frame.
+    pub const EMPTY: Self = Self {
+        dst: MacAddr::ZERO,
+        src: MacAddr::ZERO,
+        tag: None,
+        tags: 0,
+        ethertype: 0,
+        body_offset: 0,
+        l3_offset: 0,
+        network: Network::Other,
+        fragment: Fragment::Whole,
+        l3_end: 0,
+        is_ambiguous: false,
+        src_ip: [0; 16],
+        dst_ip: [0; 16],
+        protocol: 0,
+        l4_offset: 0,
+        payload_offset: 0,
+        src_port: 0,
+        dst_port: 0,
+        tcp_flags: 0,
+    };
+
+    /// Type of an ICMP or ICMPv6 message; meaningful for those only.
+    #[must_use]
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the type was a byte before it was kept as a port")]
+    pub const fn icmp_type(&self) -> u8 {
+        self.src_port as u8
+    }
+}
+
+/// The IPv4 address in an address field.
+#[must_use]
+#[inline(always)]
+pub const fn first4(ip: [u8; 16]) -> [u8; 4] {
+    [ip[0], ip[1], ip[2], ip[3]]
 }

@@ -1,7 +1,7 @@
 //! Source MAC to FDB: learn, refresh, move.
 //!
 //! Enforces: the interface's own MAC needs no learning; only learned entries move; a port learns no more MACs than its
-//! cap, and a frame from one MAC more is dropped.
+//! cap, and a frame from one MAC more is dropped; a locked port learns nothing and lets known MACs send only.
 
 use crate::{
     abi::{
@@ -23,7 +23,7 @@ pub const REFRESH_INTERVAL: Nanos = Nanos(250_000_000);
 /// Notes where the source of a frame is.
 ///
 /// # Errors
-/// The port holds as many learned MACs as it may.
+/// The port holds as many learned MACs as it may, or is locked.
 #[inline(always)]
 pub fn learn_source<T: Tables, C: Clock>(
     headers: &Headers,
@@ -32,17 +32,24 @@ pub fn learn_source<T: Tables, C: Clock>(
     tables: &T,
     clock: &C,
 ) -> Result<(), DropReason> {
-    if headers.src == port.mac() || !port.flags().has(PortFlags::LEARNING) {
+    if headers.src == port.mac() {
         return Ok(());
     }
     let key = FdbKey::new(port.domain(), headers.src);
+    if port.flags().has(PortFlags::LOCKED) {
+        let is_here = tables.fdb_lookup(key).is_some_and(|entry| entry.port() == port_id);
+        return if is_here { Ok(()) } else { Err(DropReason::Locked) };
+    }
+    if !port.flags().has(PortFlags::LEARNING) {
+        return Ok(());
+    }
     let seen = FdbEntry::new(port_id, FdbKind::Learned, clock.now());
     match tables.fdb_lookup(key) {
         None => insert(key, seen, port, tables),
         Some(known) if !known.is_learned() => Ok(()),
         Some(known) if known.port() == port_id => {
             if seen.last_seen().since(known.last_seen()) >= REFRESH_INTERVAL {
-                tables.fdb_replace(key, seen);
+                tables.fdb_refresh(key, known, seen.last_seen());
             }
             Ok(())
         }
@@ -77,9 +84,10 @@ fn move_entry<T: Tables>(
     if !tables.claim_learned(port.slot(), port.max_macs()) {
         return Err(DropReason::MacLimit);
     }
-    if let Some(left) = tables.port(known.port()) {
+    if !tables.fdb_move(key, known, seen) {
+        tables.release_learned(port.slot());
+    } else if let Some(left) = tables.port(known.port()) {
         tables.release_learned(left.slot());
     }
-    tables.fdb_replace(key, seen);
     Ok(())
 }

@@ -25,6 +25,8 @@ use crate::{
 
 /// VLAN tags that a frame may carry, metadata included.
 pub const MAX_TAGS: u8 = 2;
+/// Bytes of the largest IP packet.
+const LARGEST_PACKET: u32 = 65_535;
 
 /// Parses a frame.
 ///
@@ -32,35 +34,38 @@ pub const MAX_TAGS: u8 = 2;
 /// The verdict on a frame that is malformed (drop) or too deep for this datapath (punt).
 #[inline(always)]
 pub fn parse<F: Frame>(frame: &F) -> Result<Headers, Verdict> {
+    let mut headers = Headers::EMPTY;
+    parse_into(frame, &mut headers)?;
+    Ok(headers)
+}
+
+/// Parses a frame into memory that the caller has.
+///
+/// # Errors
+/// As [`parse`]; then `headers` hold what was found so far.
+#[inline(always)]
+pub fn parse_into<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
     let eth = EthHeader(load(frame, 0, DropReason::ShortFrame)?);
-    let mut headers = Headers {
+    *headers = Headers {
         dst: eth.dst(),
         src: eth.src(),
-        tag: None,
-        tags: 0,
         ethertype: eth.type_or_len(),
+        body_offset: eth::LEN,
         l3_offset: eth::LEN,
-        network: Network::Other,
-        fragment: Fragment::Whole,
-        src_ip: [0; 16],
-        dst_ip: [0; 16],
-        protocol: 0,
-        l4_offset: 0,
-        payload_offset: 0,
-        src_port: 0,
-        dst_port: 0,
-        tcp_flags: 0,
+        ..Headers::EMPTY
     };
-    parse_tags(frame, &mut headers)?;
-    let end = if headers.ethertype < eth::MIN_TYPE { parse_llc(frame, &mut headers)? } else { frame.len() };
+    parse_tags(frame, headers)?;
+    headers.body_offset = headers.l3_offset;
+    headers.is_ambiguous = headers.tags > 1 && headers.tag.is_some_and(Tag::is_priority);
+    let end = if headers.ethertype < eth::MIN_TYPE { parse_llc(frame, headers)? } else { frame.len() };
     headers.payload_offset = headers.l3_offset;
     match headers.ethertype {
-        eth::TYPE_IPV4 => parse_ipv4(frame, &mut headers, end)?,
-        eth::TYPE_IPV6 => parse_ipv6(frame, &mut headers, end)?,
-        eth::TYPE_ARP => parse_arp(frame, &mut headers, end)?,
+        eth::TYPE_IPV4 => parse_ipv4(frame, headers, end)?,
+        eth::TYPE_IPV6 => parse_ipv6(frame, headers, end)?,
+        eth::TYPE_ARP => parse_arp(frame, headers, end)?,
         _ => {}
     }
-    Ok(headers)
+    Ok(())
 }
 
 #[inline(always)]
@@ -105,11 +110,18 @@ fn parse_llc<F: Frame>(frame: &F, headers: &mut Headers) -> Result<u32, Verdict>
         return Ok(end);
     }
     let snap = SnapHeader(load(frame, headers.l3_offset, DropReason::BadLlcLength)?);
+    headers.is_ambiguous |= snap.protocol().is_some_and(is_judged);
     if let Some(ethertype) = snap.ethertype() {
         headers.ethertype = ethertype;
         headers.l3_offset += llc::SNAP_LEN;
     }
     Ok(end)
+}
+
+/// Whether a type is one that stages look into.
+#[inline(always)]
+const fn is_judged(ethertype: u16) -> bool {
+    matches!(ethertype, eth::TYPE_IPV4 | eth::TYPE_IPV6 | eth::TYPE_ARP)
 }
 
 #[inline(always)]
@@ -120,6 +132,7 @@ fn parse_arp<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(),
         return Err(Verdict::drop(DropReason::ArpHeader));
     }
     headers.network = Network::Arp;
+    headers.l3_end = headers.payload_offset;
     headers.src_ip = widen(arp.sender_ip());
     headers.dst_ip = widen(arp.target_ip());
     Ok(())
@@ -140,7 +153,9 @@ fn parse_ipv4<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<()
     headers.protocol = ip.protocol();
     headers.fragment = place(ip.fragment_offset(), ip.more_fragments());
     headers.l4_offset = headers.l3_offset + ip.header_len();
-    parse_l4(frame, headers, headers.l3_offset + total)
+    headers.l3_end = headers.l3_offset + total;
+    check_fragment(headers, ip.fragment_offset()).map_err(Verdict::drop)?;
+    parse_l4(frame, headers)
 }
 
 #[inline(always)]
@@ -157,20 +172,20 @@ fn parse_ipv6<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<()
     headers.src_ip = ip.src();
     headers.dst_ip = ip.dst();
     headers.protocol = ip.next_header();
-    let end = headers.l4_offset + payload;
+    headers.l3_end = headers.l4_offset + payload;
     if ipv6::is_extension(headers.protocol) {
-        walk_extensions(frame, headers, end)?;
+        walk_extensions(frame, headers)?;
     }
-    parse_l4(frame, headers, end)
+    parse_l4(frame, headers)
 }
 
 #[inline(always)]
-fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), Verdict> {
+fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
     for _ in 0..F::DEPTH.extensions {
         let kind = headers.protocol;
         let extension = ExtensionHeader(load(frame, headers.l4_offset, DropReason::Ipv6Chain)?);
         headers.l4_offset += extension.len(kind);
-        if headers.l4_offset > end {
+        if headers.l4_offset > headers.l3_end || extension.is_source_route(kind) {
             return Err(Verdict::drop(DropReason::Ipv6Chain));
         }
         if headers.l4_offset > F::DEPTH.reach {
@@ -179,6 +194,7 @@ fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Resu
         headers.protocol = extension.next_header();
         if kind == ipv6::NEXT_FRAGMENT {
             headers.fragment = place(extension.fragment_offset(), extension.more_fragments());
+            check_fragment(headers, extension.fragment_offset()).map_err(Verdict::drop)?;
         }
         if headers.fragment == Fragment::Later || !ipv6::is_extension(headers.protocol) {
             return Ok(());
@@ -187,9 +203,19 @@ fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Resu
     Err(F::DEPTH.beyond)
 }
 
-/// `end` is where the IP packet ends: bytes behind it are padding and no header may use them.
+/// A fragment may neither reach past the largest packet nor bring a piece of the header that stages judge in the first one
+/// (RFC 1858, RFC 3128). `offset` is in bytes.
 #[inline(always)]
-fn parse_l4<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), Verdict> {
+const fn check_fragment(headers: &Headers, offset: u32) -> Result<(), DropReason> {
+    let has_header = headers.protocol == tcp::PROTO || ipv6::is_extension(headers.protocol);
+    let cuts = offset > 0 && offset < tcp::MIN_LEN && has_header;
+    let overruns = offset + (headers.l3_end - headers.l4_offset) > LARGEST_PACKET;
+    if offset > 0 && (cuts || overruns) { Err(DropReason::TinyFragment) } else { Ok(()) }
+}
+
+/// No header may use the padding behind the IP packet.
+#[inline(always)]
+fn parse_l4<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
     const BAD: DropReason = DropReason::L4Header;
     let at = headers.l4_offset;
     headers.payload_offset = at;
@@ -228,7 +254,7 @@ fn parse_l4<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(), 
         _ => 0,
     };
     headers.payload_offset = at + header_len;
-    if headers.payload_offset > end { Err(Verdict::drop(BAD)) } else { Ok(()) }
+    if headers.payload_offset > headers.l3_end { Err(Verdict::drop(BAD)) } else { Ok(()) }
 }
 
 #[inline(always)]

@@ -1,4 +1,7 @@
 //! The order of the stages, in one screen.
+//!
+//! [`run`] is the whole way of a frame. The kernel takes it in the same parts, each a program of its own, because one program
+//! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] for guarded ports, [`switch`].
 
 use crate::{
     abi::{
@@ -7,7 +10,9 @@ use crate::{
     },
     stage::{
         env::{Clock, Frame, Tables},
-        forward, guard, learn, parse,
+        forward, guard,
+        headers::Headers,
+        learn, parse,
     },
     verdict::{DropReason, Outcome, Verdict},
 };
@@ -15,36 +20,110 @@ use crate::{
 /// Drops of frames from interfaces that are no ports are counted here; real ports have slots from 1 on.
 pub const NO_SLOT: Slot = Slot(0);
 
-/// Decides what becomes of a frame that came in on `port_id`, and counts it.
+/// Decides what becomes of a frame that came in on `port_id`, and counts it. What is parsed of it is kept in `headers`, whatever
+/// they held before.
 #[inline(always)]
-pub fn run<F: Frame, T: Tables, C: Clock>(frame: &F, port_id: PortId, tables: &T, clock: &C) -> Verdict {
-    let Some(port) = tables.port(port_id).filter(|port| port.domain() != DomainId::NONE) else {
-        tables.count_drop(NO_SLOT, DropReason::UnknownPort);
-        return Verdict::drop(DropReason::UnknownPort);
-    };
-    tables.count_rx(port.slot(), frame.len());
-    let verdict = match judge(frame, port_id, &port, tables, clock) {
+pub fn run<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &mut Headers,
+    port_id: PortId,
+    tables: &T,
+    clock: &C,
+) -> Verdict {
+    let verdict = match judge(frame, headers, port_id, tables, clock) {
         Ok(verdict) | Err(verdict) => verdict,
     };
-    if let Some(Outcome::Drop(reason)) = verdict.outcome() {
-        tables.count_drop(port.slot(), reason);
-    }
+    conclude(port_id, tables, verdict);
     verdict
 }
 
 #[inline(always)]
 fn judge<F: Frame, T: Tables, C: Clock>(
     frame: &F,
+    headers: &mut Headers,
+    port_id: PortId,
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, Verdict> {
+    let port = admit(frame, headers, port_id, tables)?;
+    identify(frame, headers, port_id, &port, tables)?;
+    switch(frame, headers, port_id, &port, tables, clock)
+}
+
+/// Lets a frame in: counts it, parses it, and checks what holds for every port.
+///
+/// # Errors
+/// The verdict, where that is the end of it.
+#[inline(always)]
+pub fn admit<F: Frame, T: Tables>(
+    frame: &F,
+    headers: &mut Headers,
+    port_id: PortId,
+    tables: &T,
+) -> Result<PortConfig, Verdict> {
+    let port = known_port(port_id, tables)?;
+    tables.count_rx(port.slot(), frame.len());
+    if !port.flags().has(PortFlags::READY) {
+        return Err(Verdict::drop(DropReason::PortNotReady));
+    }
+    if forward::is_for_host(frame, &port) {
+        return Err(Verdict::to_host());
+    }
+    parse::parse_into(frame, headers)?;
+    guard::check(headers).map_err(Verdict::drop)?;
+    Ok(port)
+}
+
+/// Checks that a guarded port speaks for itself.
+///
+/// # Errors
+/// The verdict, where that is the end of it.
+#[inline(always)]
+pub fn identify<F: Frame, T: Tables>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+) -> Result<(), Verdict> {
+    if port.flags().has(PortFlags::GUARD) {
+        guard::check_identity(frame, headers, port_id, port, tables)?;
+    }
+    Ok(())
+}
+
+/// Learns where the frame came from and decides where it goes.
+///
+/// # Errors
+/// The verdict, where it is to drop.
+#[inline(always)]
+pub fn switch<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &Headers,
     port_id: PortId,
     port: &PortConfig,
     tables: &T,
     clock: &C,
 ) -> Result<Verdict, Verdict> {
-    if !port.flags().has(PortFlags::READY) {
-        return Err(Verdict::drop(DropReason::PortNotReady));
+    learn::learn_source(headers, port_id, port, tables, clock).map_err(Verdict::drop)?;
+    forward::forward(frame, headers, port_id, port, tables, clock).map_err(Verdict::drop)
+}
+
+/// The record of the port that a frame came in on.
+///
+/// # Errors
+/// The interface is no port.
+#[inline(always)]
+pub fn known_port<T: Tables>(port_id: PortId, tables: &T) -> Result<PortConfig, Verdict> {
+    let known = tables.port(port_id).filter(|port| port.domain() != DomainId::NONE);
+    known.ok_or(Verdict::drop(DropReason::UnknownPort))
+}
+
+/// Counts a verdict that is a drop.
+#[inline(always)]
+pub fn conclude<T: Tables>(port_id: PortId, tables: &T, verdict: Verdict) {
+    if let Some(Outcome::Drop(reason)) = verdict.outcome() {
+        let slot = known_port(port_id, tables).map_or(NO_SLOT, |port| port.slot());
+        tables.count_drop(slot, reason);
     }
-    let headers = parse::parse(frame)?;
-    guard::check(&headers).map_err(Verdict::drop)?;
-    learn::learn_source(&headers, port_id, port, tables, clock).map_err(Verdict::drop)?;
-    forward::forward(frame, &headers, port_id, port, tables, clock).map_err(Verdict::drop)
 }

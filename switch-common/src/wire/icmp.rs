@@ -7,6 +7,41 @@ pub const PROTO_V6: u8 = 58;
 /// Bytes that all messages share: type, code, checksum.
 pub const LEN: u32 = 4;
 
+/// Bytes in front of the packet that an error is about (RFC 792, RFC 4443, 3).
+pub const ERROR_LEN: u32 = 8;
+
+/// Destination unreachable.
+pub const UNREACHABLE: u8 = 3;
+/// Source quench (deprecated by RFC 6633).
+pub const SOURCE_QUENCH: u8 = 4;
+/// Redirect.
+pub const REDIRECT: u8 = 5;
+/// Time exceeded.
+pub const TIME_EXCEEDED: u8 = 11;
+/// Parameter problem.
+pub const PARAMETER_PROBLEM: u8 = 12;
+
+/// ICMPv6 destination unreachable: the first of the errors.
+pub const UNREACHABLE_V6: u8 = 1;
+/// ICMPv6 parameter problem: the last of the errors.
+pub const PARAMETER_PROBLEM_V6: u8 = 4;
+/// MLDv1 report (RFC 2710).
+pub const MLD_REPORT: u8 = 131;
+/// MLDv1 done (RFC 2710).
+pub const MLD_DONE: u8 = 132;
+/// Router solicitation (RFC 4861).
+pub const ROUTER_SOLICITATION: u8 = 133;
+/// Router advertisement (RFC 4861).
+pub const ROUTER_ADVERTISEMENT: u8 = 134;
+/// Neighbour solicitation (RFC 4861).
+pub const NEIGHBOUR_SOLICITATION: u8 = 135;
+/// Neighbour advertisement (RFC 4861).
+pub const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+/// ICMPv6 redirect (RFC 4861).
+pub const REDIRECT_V6: u8 = 137;
+/// MLDv2 report (RFC 3810).
+pub const MLD_REPORT_V2: u8 = 143;
+
 /// Type, code and checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct IcmpHeader(pub [u8; 4]);

@@ -2,6 +2,8 @@
 
 use crate::wire::be16;
 
+/// The unspecified address.
+pub const UNSPECIFIED: [u8; 4] = [0; 4];
 /// Length without options in bytes.
 pub const MIN_LEN: u32 = 20;
 

@@ -1,9 +1,20 @@
 //! IPv6 header and extension headers (RFC 8200, RFC 4302).
 
-use crate::wire::be16;
+use crate::{abi::addr::MacAddr, wire::be16};
 
 /// Length of the fixed header in bytes.
 pub const LEN: u32 = 40;
+
+/// The unspecified address.
+pub const UNSPECIFIED: [u8; 16] = [0; 16];
+
+/// The link-local address that an interface makes of its MAC (RFC 4291, appendix A).
+#[must_use]
+#[inline(always)]
+pub const fn link_local(mac: MacAddr) -> [u8; 16] {
+    let [a, b, c, d, e, f] = mac.bytes();
+    [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f]
+}
 
 /// Hop-by-hop options.
 pub const NEXT_HOP_BY_HOP: u8 = 0;
@@ -83,6 +94,13 @@ impl ExtensionHeader {
     #[inline(always)]
     pub const fn next_header(&self) -> u8 {
         self.0[0]
+    }
+
+    /// Whether a header of type `kind` lets the sender steer the packet (RFC 5095).
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_source_route(&self, kind: u8) -> bool {
+        kind == NEXT_ROUTING && self.0[2] == 0
     }
 
     /// Length in bytes of a header of type `kind`.

@@ -19,4 +19,14 @@ impl SnapHeader {
             _ => None,
         }
     }
+
+    /// What a receiver that does not look at the OUI takes for the ethertype; `None` unless this is SNAP.
+    #[must_use]
+    #[inline(always)]
+    pub const fn protocol(&self) -> Option<u16> {
+        match self.0 {
+            [0xaa, 0xaa, 0x03, ..] => Some(be16(&self.0, 6)),
+            _ => None,
+        }
+    }
 }

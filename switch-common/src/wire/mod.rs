@@ -8,6 +8,7 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod llc;
+pub mod neighbour;
 pub mod sctp;
 pub mod tcp;
 pub mod udp;

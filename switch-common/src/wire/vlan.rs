@@ -47,6 +47,13 @@ pub struct Tag {
 }
 
 impl Tag {
+    /// Whether the tag has a priority only, and names no VLAN.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_priority(self) -> bool {
+        self.tci & 0x0fff == 0
+    }
+
     /// The VLAN number; `None` for the reserved 4095.
     #[must_use]
     pub const fn vlan(self) -> Option<VlanId> {

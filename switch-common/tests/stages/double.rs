@@ -10,6 +10,7 @@ use switch_common::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortFlags},
+        source::{SourceKey, SourceScope},
     },
     stage::env::{Clock, Frame, InsertError, ParseDepth, Tables},
     units::Nanos,
@@ -60,6 +61,7 @@ impl Frame for TestFrame {
 pub(crate) struct TestTables {
     pub(crate) ports: RefCell<HashMap<PortId, PortConfig>>,
     pub(crate) domains: RefCell<HashMap<DomainId, DomainConfig>>,
+    pub(crate) sources: RefCell<HashMap<SourceKey, SourceScope>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
     pub(crate) not_learned: RefCell<Vec<Slot>>,
@@ -68,6 +70,8 @@ pub(crate) struct TestTables {
     pub(crate) drops: RefCell<Vec<(Slot, DropReason)>>,
     /// What the next insert is refused with.
     pub(crate) refuse_insert: Cell<Option<InsertError>>,
+    /// Whether somebody else is quicker than the next move.
+    pub(crate) refuse_move: Cell<bool>,
 }
 
 /// The domain of [`TestTables::with_ports`].
@@ -122,6 +126,10 @@ impl Tables for TestTables {
         self.domains.borrow().get(&domain).copied()
     }
 
+    fn source(&self, key: SourceKey) -> Option<SourceScope> {
+        self.sources.borrow().get(&key).copied()
+    }
+
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
         self.fdb.borrow().get(&key).copied()
     }
@@ -134,10 +142,19 @@ impl Tables for TestTables {
         Ok(())
     }
 
-    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
-        if let Some(known) = self.fdb.borrow_mut().get_mut(&key) {
-            *known = entry;
+    fn fdb_refresh(&self, key: FdbKey, known: FdbEntry, now: Nanos) {
+        if let Some(entry) = self.fdb.borrow_mut().get_mut(&key).filter(|entry| entry.is_at_place_of(known)) {
+            *entry = known.seen_at(now);
         }
+    }
+
+    fn fdb_move(&self, key: FdbKey, known: FdbEntry, seen: FdbEntry) -> bool {
+        if self.refuse_move.take() {
+            return false;
+        }
+        let mut fdb = self.fdb.borrow_mut();
+        let entry = fdb.get_mut(&key).filter(|entry| entry.is_at_place_of(known));
+        entry.map(|entry| *entry = seen).is_some()
     }
 
     fn claim_learned(&self, slot: Slot, cap: u32) -> bool {

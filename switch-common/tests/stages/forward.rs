@@ -8,7 +8,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKind},
         port::PortFlags,
     },
-    stage::{forward::forward, parse::parse},
+    stage::{forward::forward, headers::Headers, parse::parse, pipeline},
     units::Nanos,
     wire::{eth, tcp, vlan::TPID_8021Q},
 };
@@ -149,9 +149,11 @@ fn isolation_needs_both_ports() {
 fn frame_for_the_uplink_s_own_mac_is_the_host_s() {
     let tables = TestTables::with_ports(1);
     tables.put(mac(1), static_entry(port(1)));
-    assert_eq!(forwarded(&tables, &to(mac(1))), Err(DropReason::SamePort));
+    let judged =
+        || pipeline::run(&to(mac(1)), &mut { Headers::EMPTY }, port(1), &tables, &TestClock::default());
+    assert_eq!(judged(), Verdict::drop(DropReason::SamePort));
     tables.set_port(1, DOMAIN, 0, ready(PortFlags::UPLINK));
-    assert_eq!(forwarded(&tables, &to(mac(1))), Ok(Verdict::to_host()));
+    assert_eq!(judged(), Verdict::to_host());
 }
 
 #[test]

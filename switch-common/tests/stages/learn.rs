@@ -92,6 +92,28 @@ fn station_seen_at_another_port_moves_with_its_account() {
 }
 
 #[test]
+fn whoever_loses_the_race_for_a_move_accounts_for_nothing() {
+    let (tables, clock) = (TestTables::with_ports(2), TestClock::at_secs(5));
+    send(&tables, &clock, 1, GUEST).unwrap();
+    tables.refuse_move.set(true);
+    send(&tables, &clock, 2, GUEST).unwrap();
+    assert_eq!((tables.learned(1), tables.learned(2)), (1, 0));
+}
+
+#[test]
+fn a_locked_port_lets_known_macs_send_and_learns_none() {
+    let (tables, clock) = (TestTables::with_ports(2), TestClock::at_secs(5));
+    tables.set_port(1, DOMAIN, 0, ready(PortFlags::DEFAULT.with(PortFlags::LOCKED, true)));
+    assert_eq!(send(&tables, &clock, 1, GUEST), Err(DropReason::Locked));
+    assert_eq!((tables.entry(GUEST), tables.learned(1)), (None, 0));
+    send(&tables, &clock, 1, mac(1)).expect("the port's own MAC");
+    tables.put(GUEST, FdbEntry::new(port(1), FdbKind::Static, Nanos(0)));
+    send(&tables, &clock, 1, GUEST).expect("a MAC that is known here");
+    tables.put(GUEST, FdbEntry::new(port(2), FdbKind::Static, Nanos(0)));
+    assert_eq!(send(&tables, &clock, 1, GUEST), Err(DropReason::Locked), "known at another port");
+}
+
+#[test]
 fn station_moves_away_from_a_port_that_is_gone() {
     let (tables, clock) = (TestTables::with_ports(2), TestClock::at_secs(5));
     send(&tables, &clock, 1, GUEST).unwrap();

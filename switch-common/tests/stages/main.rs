@@ -6,6 +6,7 @@ mod build;
 mod double;
 mod flood;
 mod forward;
+mod guard;
 mod learn;
 mod parse_ip;
 mod parse_l2;

@@ -194,9 +194,44 @@ fn first_ipv6_fragment_has_ports_and_later_ones_have_none() {
 
 #[test]
 fn bytes_of_a_later_fragment_are_no_extension_header() {
-    let inner = build::fragment(ipv6::NEXT_DEST_OPTIONS, 8, false, &[0xff; 8]);
+    let inner = build::fragment(ipv6::NEXT_DEST_OPTIONS, 64, false, &[0xff; 8]);
     let headers = parsed(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &inner)));
     assert_eq!((headers.fragment, headers.protocol), (Fragment::Later, ipv6::NEXT_DEST_OPTIONS));
+}
+
+/// A routing type that is in use (RFC 8754).
+const SEGMENT_ROUTING: u8 = 4;
+/// The routing type that lets a sender steer packets (RFC 5095).
+const SOURCE_ROUTE: u8 = 0;
+
+#[test]
+fn source_routes_are_refused_and_other_routing_headers_are_not() {
+    let packet = |kind| {
+        v6(&build::ipv6(ipv6::NEXT_ROUTING, &build::routing(udp::PROTO, kind, &build::udp(1, 2, b""))))
+    };
+    assert_eq!(parsed(&packet(SEGMENT_ROUTING)).src_port, 1);
+    assert_eq!(parse(&packet(SOURCE_ROUTE)), dropped(DropReason::Ipv6Chain));
+}
+
+#[test]
+fn fragments_that_bring_a_piece_of_the_first_header_are_refused() {
+    for offset in [8, 16] {
+        let extension = build::fragment(ipv6::NEXT_DEST_OPTIONS, offset, false, &[0xff; 8]);
+        assert_eq!(
+            parse(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &extension))),
+            dropped(DropReason::TinyFragment)
+        );
+        let tcp = build::fragment(tcp::PROTO, offset, true, &[0xff; 16]);
+        assert_eq!(parse(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &tcp))), dropped(DropReason::TinyFragment));
+    }
+    let behind = build::fragment(tcp::PROTO, 24, false, &[0xff; 16]);
+    assert_eq!(parsed(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &behind))).fragment, Fragment::Later);
+}
+
+#[test]
+fn fragments_behind_the_largest_packet_are_refused() {
+    let fragment = build::fragment(udp::PROTO, 0xfff8, false, &[0xff; 8]);
+    assert_eq!(parse(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &fragment))), dropped(DropReason::TinyFragment));
 }
 
 /// `count` extension headers of all kinds by turns, then UDP from port 1 to 2; with the number of the first.
@@ -206,6 +241,7 @@ fn chain(count: usize) -> (u8, Vec<u8>) {
         let kind = kinds[place % kinds.len()];
         let header = match kind {
             ipv6::NEXT_AUTH => build::auth(next, 4, &payload),
+            ipv6::NEXT_ROUTING => build::routing(next, SEGMENT_ROUTING, &payload),
             _ => build::extension(next, 1, &payload),
         };
         (kind, header)

@@ -13,6 +13,7 @@ use switch_common::{
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortState},
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
 };
@@ -233,6 +234,13 @@ pub trait Datapath: Send {
     /// # Errors
     /// The table could not be written.
     fn update_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError>;
+
+    /// Makes `sources` all that a guarded port may use beside its own MAC and addresses, effective from the next frame on.
+    /// The port's record says whether there are any ([`PortFlags::MORE_SOURCES`]).
+    ///
+    /// # Errors
+    /// The table is full or could not be written.
+    fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError>;
 
     /// Detaches a port and forgets its record, its counters and the FDB entries that point to it. An interface that is
     /// gone already is no error.

@@ -18,7 +18,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
-    stage::{env::Frame, pipeline},
+    stage::{env::Frame, headers::Headers, pipeline},
     units::Nanos,
     verdict::Outcome,
 };
@@ -70,7 +70,7 @@ fn tables(switches: &[u8; PORTS as usize]) -> TestTables {
 
 /// Runs one frame that came in on port `number`, the one after the last being none, and checks what was counted.
 fn judge(tables: &TestTables, clock: &TestClock, number: u8, frame: &FuzzFrame<'_>) {
-    let verdict = pipeline::run(frame, double::port(number), tables, clock);
+    let verdict = pipeline::run(frame, &mut { Headers::EMPTY }, double::port(number), tables, clock);
     let outcome = verdict.outcome().expect("every verdict can be read");
     let (rx, tx, drops) = (tables.rx.take(), tables.tx.take(), tables.drops.take());
     if number > PORTS {

@@ -14,6 +14,7 @@ use switch_common::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
         forward::exceeds_mtu,
+        headers::Headers,
         parse, pipeline,
     },
     units::Nanos,
@@ -68,7 +69,7 @@ impl<D: Depth> Reference<D> {
         let frame = SliceFrame::<D>::new(&spec.bytes, None, spec.segment_size);
         let port = self.ports[spec.port];
         let view = self.tables.view();
-        let verdict = pipeline::run(&frame, port, &view, &MonotonicClock);
+        let verdict = pipeline::run(&frame, &mut { Headers::EMPTY }, port, &view, &MonotonicClock);
         let action = carry_out(&view, &frame, port, verdict);
         let mut bytes = spec.bytes.clone();
         if let Some(Decision::Punt(reason)) = verdict.outcome() {

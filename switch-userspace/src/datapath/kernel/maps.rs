@@ -18,6 +18,7 @@ use switch_common::abi::{
     fdb::{FdbEntry, FdbKey},
     names,
     port::{PortConfig, SwitchConfig},
+    source::SourceKey,
 };
 
 use super::accounts::Accounts;
@@ -37,6 +38,8 @@ pub(super) struct Maps {
     pub(super) counters: PerCpuArray<MapData, PortCounters>,
     /// The switch's own interfaces.
     pub(super) switch: Array<MapData, SwitchConfig>,
+    /// Sources that ports may use beside their own.
+    pub(super) sources: HashMap<MapData, SourceKey, u32>,
     /// Verdict of the last frame on each CPU.
     pub(super) last_verdict: PerCpuArray<MapData, u64>,
     /// Tail-call targets.
@@ -67,6 +70,7 @@ impl Maps {
             ports: typed(ebpf, names::MAP_PORTS)?,
             domains: typed(ebpf, names::MAP_DOMAINS)?,
             fdb: typed(ebpf, names::MAP_FDB)?,
+            sources: typed(ebpf, names::MAP_SOURCES)?,
             flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,

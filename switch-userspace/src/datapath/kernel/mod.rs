@@ -13,6 +13,7 @@ mod pins;
 mod relay;
 mod slow_path;
 mod slow_tables;
+mod sources;
 
 use std::{
     path::{Path, PathBuf},
@@ -29,6 +30,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         names::{self, PROG_PORT_INGRESS},
         port::{PortConfig, PortState, SwitchConfig},
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
 };
@@ -41,6 +43,7 @@ use self::{
     object::Programs,
     pins::Pins,
     slow_path::SlowPath,
+    sources::Sources,
 };
 use crate::{
     datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse, naming},
@@ -56,6 +59,7 @@ pub struct KernelDatapath {
     maps: Maps,
     programs: Programs,
     floods: FloodLists,
+    sources: Sources,
     fixed_fdb_entries: u64,
     slow_events: SlowEvents,
     slow_path: Option<SlowPath>,
@@ -85,6 +89,7 @@ impl KernelDatapath {
             netns: Netns::current()?,
             netlink: Netlink::open()?,
             floods: FloodLists::adopt(&maps)?,
+            sources: Sources::adopt(&maps)?,
             fixed_fdb_entries: 0,
             slow_path: None,
             prefix,
@@ -252,10 +257,15 @@ impl Datapath for KernelDatapath {
             self.floods.remove(&mut self.maps, config.domain(), port)?;
         }
         self.write_port(port, PortConfig::default())?;
-        if known.is_some() {
+        if let Some(config) = known {
             self.forget_fdb_of(port)?;
+            self.sources.set(&mut self.maps, config.slot(), &[])?;
         }
         unpinned
+    }
+
+    fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {
+        self.sources.set(&mut self.maps, slot, sources)
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {
@@ -325,6 +335,7 @@ impl Datapath for KernelDatapath {
             names::MAP_PORTS | names::MAP_PORT_STATE | names::MAP_PORT_COUNTERS => Some(ports),
             names::MAP_DOMAINS => Some(self.floods.domains()),
             names::MAP_FDB => Some(fdb),
+            names::MAP_SOURCES => Some(self.sources.entries()),
             names::MAP_FLOOD_LIST => Some(self.floods.entries()),
             _ => None,
         }))

@@ -11,7 +11,7 @@ use aya::{
     },
 };
 use switch_common::abi::{
-    names::{self, JUMP_FLOOD, PROG_FLOOD, PROG_FLOOD_RESUME, PROG_PORT_INGRESS},
+    names::{self, PROG_FLOOD_RESUME, PROG_PORT_INGRESS},
     port::SwitchConfig,
 };
 
@@ -31,8 +31,6 @@ pub(super) struct Programs {
     pub(super) port_ingress: SchedClassifier,
     /// tcx ingress of the far end of the relay pair.
     pub(super) flood_resume: SchedClassifier,
-    /// Tail-call target.
-    pub(super) flood: SchedClassifier,
 }
 
 /// Creates or adopts the maps, and loads the programs unless the pinned ones are of this very build.
@@ -57,8 +55,7 @@ pub(super) fn load(pins: &Pins) -> Result<(Maps, Programs), DatapathError> {
     }
     let mut programs = Programs::adopt(pins)?;
     if before.build() != build {
-        let flood = programs.flood.fd().map_err(program_error(PROG_FLOOD))?;
-        maps.jumps.set(JUMP_FLOOD, flood, 0).map_err(map_error("set", names::MAP_JUMPS))?;
+        set_jumps(&mut maps, pins)?;
         programs.take_over_links(pins)?;
         let switch = SwitchConfig::new(before.cpu_port(), before.flood_relay(), build);
         maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))?;
@@ -89,13 +86,9 @@ pub fn verified_instructions() -> Result<Vec<(&'static str, u32)>, DatapathError
 
 impl Programs {
     fn adopt(pins: &Pins) -> Result<Self, DatapathError> {
-        let open = |name: &'static str| {
-            SchedClassifier::from_pin(pins.programs().join(name)).map_err(program_error(name))
-        };
         Ok(Self {
-            port_ingress: open(PROG_PORT_INGRESS)?,
-            flood_resume: open(PROG_FLOOD_RESUME)?,
-            flood: open(PROG_FLOOD)?,
+            port_ingress: pinned(pins, PROG_PORT_INGRESS)?,
+            flood_resume: pinned(pins, PROG_FLOOD_RESUME)?,
         })
     }
 
@@ -109,6 +102,19 @@ impl Programs {
         }
         Ok(())
     }
+}
+
+fn pinned(pins: &Pins, name: &'static str) -> Result<SchedClassifier, DatapathError> {
+    SchedClassifier::from_pin(pins.programs().join(name)).map_err(program_error(name))
+}
+
+fn set_jumps(maps: &mut Maps, pins: &Pins) -> Result<(), DatapathError> {
+    for (position, name) in names::JUMPS {
+        let target = pinned(pins, name)?;
+        let fd = target.fd().map_err(program_error(name))?;
+        maps.jumps.set(position, fd, 0).map_err(map_error("set", names::MAP_JUMPS))?;
+    }
+    Ok(())
 }
 
 fn swap(

@@ -14,8 +14,10 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         names,
         port::PortConfig,
+        source::{SourceKey, SourceScope},
     },
     stage::env::{InsertError, Tables},
+    units::Nanos,
 };
 
 use super::{accounts::Accounts, maps::map_error};
@@ -30,6 +32,7 @@ pub(super) struct SlowTables {
     ports: Array<MapData, PortConfig>,
     domains: Array<MapData, DomainConfig>,
     fdb: RefCell<HashMap<MapData, FdbKey, FdbEntry>>,
+    sources: HashMap<MapData, SourceKey, u32>,
     flood_list: HashMap<MapData, FloodKey, PortId>,
     accounts: Arc<Accounts>,
 }
@@ -44,6 +47,7 @@ impl SlowTables {
             ports: typed(dir, names::MAP_PORTS)?,
             domains: typed(dir, names::MAP_DOMAINS)?,
             fdb: RefCell::new(typed(dir, names::MAP_FDB)?),
+            sources: typed(dir, names::MAP_SOURCES)?,
             flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
             accounts,
         })
@@ -59,6 +63,10 @@ impl Tables for SlowTables {
         self.domains.get(&u32::from(domain.0), 0).ok().filter(|domain| domain.is_in_use())
     }
 
+    fn source(&self, key: SourceKey) -> Option<SourceScope> {
+        self.sources.get(&key, 0).ok().and_then(SourceScope::from_code)
+    }
+
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
         self.fdb.borrow().get(&key, 0).ok()
     }
@@ -68,9 +76,14 @@ impl Tables for SlowTables {
         inserted.map_err(|error| if is_known_key(&error) { InsertError::Exists } else { InsertError::Full })
     }
 
-    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
-        // An entry that was deleted meanwhile stays deleted: the next frame learns it again.
-        let _gone = self.fdb.borrow_mut().insert(key, entry, BPF_EXIST);
+    fn fdb_refresh(&self, key: FdbKey, known: FdbEntry, now: Nanos) {
+        self.fdb_move(key, known, known.seen_at(now));
+    }
+
+    /// Between the comparison and the change a kernel program may move the entry as well; the sweep mends the accounts then.
+    fn fdb_move(&self, key: FdbKey, known: FdbEntry, seen: FdbEntry) -> bool {
+        self.fdb_lookup(key).is_some_and(|entry| entry.is_at_place_of(known))
+            && self.fdb.borrow_mut().insert(key, seen, BPF_EXIST).is_ok()
     }
 
     fn claim_learned(&self, slot: Slot, cap: u32) -> bool {

@@ -6,13 +6,14 @@ use crossbeam::channel::{self, Receiver, Sender};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_FDB_ENTRIES,
+        MAX_FDB_ENTRIES, MAX_SOURCES,
         addr::{DomainId, PortId, Slot},
         counters::PortCounters,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
         names,
         port::{PortConfig, PortFlags, PortState},
+        source::{SourceKey, SourceScope},
     },
     stage::{env::Tables as _, pipeline::NO_SLOT},
     units::Nanos,
@@ -176,6 +177,12 @@ impl Datapath for UserspaceDatapath {
         drop(self.uplinks.remove(&port));
         self.tables.remove_port(port);
         Ok(())
+    }
+
+    fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {
+        self.tables
+            .set_sources(slot, sources)
+            .map_err(|_full| DatapathError::Full { map: names::MAP_SOURCES, capacity: MAX_SOURCES.into() })
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -12,7 +12,8 @@ use switch_common::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
         forward::exceeds_mtu,
-        parse, pipeline,
+        headers::Headers,
+        pipeline,
     },
     verdict::Outcome,
 };
@@ -80,10 +81,11 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
     /// Judges a frame and puts the copies that are to be sent into `queue`, which is sent whenever it is full.
     pub fn switch<'f>(&mut self, packet: Packet<'f>, queue: &mut SendQueue<'f>) {
         let frame = packet.frame::<SlowPath>();
-        let verdict = pipeline::run(&frame, packet.port, self.tables, self.clock);
+        let mut headers = Headers::EMPTY;
+        let verdict = pipeline::run(&frame, &mut headers, packet.port, self.tables, self.clock);
         match verdict.outcome() {
             Some(Outcome::Forward(to)) => self.forward(packet, to, queue),
-            Some(Outcome::Flood(kind)) => self.flood(packet, &frame, kind, queue),
+            Some(Outcome::Flood(kind)) => self.flood(packet, &frame, &headers, kind, queue),
             // The host's stack has a copy of every frame of an uplink.
             Some(Outcome::ToHost) => {}
             Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
@@ -115,6 +117,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         &mut self,
         packet: Packet<'f>,
         frame: &SliceFrame<'f, SlowPath>,
+        headers: &Headers,
         kind: FloodKind,
         queue: &mut SendQueue<'f>,
     ) {
@@ -122,7 +125,6 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         if self.tables.domain(source.domain()).is_none() {
             return self.drop_at_ingress(&packet, DropReason::DomainGone);
         }
-        let Ok(headers) = parse::parse(frame) else { return };
         let flood = Flood { from: packet.port, source, switch: switch_of(kind) };
         // An uplink's host keeps its own copy.
         let mut is_taken = source.flags().has(PortFlags::UPLINK);
@@ -130,7 +132,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         tables.for_each_member(source.domain(), |to| {
             let Some(port) = tables.port(to).filter(|port| flood.reaches(to, port)) else { return };
             is_taken = true;
-            if exceeds_mtu(frame, &headers, &port) {
+            if exceeds_mtu(frame, headers, &port) {
                 tables.count_drop(port.slot(), DropReason::TooBig);
             } else {
                 tables.count_tx(port.slot(), frame.len());

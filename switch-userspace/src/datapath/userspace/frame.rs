@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use switch_common::{
-    DropReason, Verdict,
     stage::env::{Frame, ParseDepth},
     wire::vlan::Tag,
 };
@@ -14,13 +13,12 @@ pub trait Depth {
     const PARSE: ParseDepth;
 }
 
-/// Deep enough for every frame that has a right to exist: the userspace switch and the slow path.
+/// As deep as the userspace switch and the slow path look.
 #[derive(Clone, Copy, Debug)]
 pub struct SlowPath;
 
 impl Depth for SlowPath {
-    const PARSE: ParseDepth =
-        ParseDepth { extensions: 32, reach: u32::MAX, beyond: Verdict::drop(DropReason::Ipv6Chain) };
+    const PARSE: ParseDepth = ParseDepth::SLOW_PATH;
 }
 
 /// As deep as the kernel programs, for comparison with them.

@@ -13,12 +13,13 @@ use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_SLOTS,
+        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_SLOTS, MAX_SOURCES,
         addr::{DomainId, PortId, Slot},
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         names,
         port::PortConfig,
+        source::{SourceKey, SourceScope},
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
@@ -33,6 +34,7 @@ type Fdb = HashMap<FdbKey, FdbEntry>;
 struct Configuration {
     ports: HashMap<PortId, PortConfig>,
     domains: HashMap<DomainId, Domain>,
+    sources: HashMap<SourceKey, SourceScope>,
 }
 
 #[derive(Debug)]
@@ -94,11 +96,27 @@ impl MemTables {
         }
     }
 
+    /// Makes `sources` all that a slot's port may use beside its own.
+    ///
+    /// # Errors
+    /// [`InsertError::Full`]; then nothing was changed.
+    pub fn set_sources(&self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), InsertError> {
+        let mut configuration = self.change();
+        let others = configuration.sources.keys().filter(|key| key.slot() != slot).count();
+        if others + sources.len() > MAX_SOURCES as usize {
+            return Err(InsertError::Full);
+        }
+        configuration.sources.retain(|key, _| key.slot() != slot);
+        configuration.sources.extend(sources.iter().copied());
+        Ok(())
+    }
+
     /// Forgets a port, the FDB entries that point to it and what was counted for it. Returns its record.
     pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
         let mut configuration = self.change();
         let config = configuration.ports.remove(&port)?;
         configuration.leave(config.domain(), port);
+        configuration.sources.retain(|key, _| key.slot() != config.slot());
         self.fdb_mut().retain(|_, entry| entry.port() != port);
         self.accounts.clear(config.slot());
         Some(config)
@@ -114,7 +132,7 @@ impl MemTables {
     #[must_use]
     pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
-        let Configuration { ports, domains } = &*view.configuration;
+        let Configuration { ports, domains, sources } = &*view.configuration;
         let accounts = TableUse {
             name: names::MAP_PORT_COUNTERS.to_owned(),
             entries: Some(ports.len() as u64),
@@ -124,6 +142,7 @@ impl MemTables {
         vec![
             table_use(names::MAP_PORTS, ports, MAX_SLOTS),
             table_use(names::MAP_DOMAINS, domains, MAX_DOMAINS),
+            table_use(names::MAP_SOURCES, sources, MAX_SOURCES),
             table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
             accounts,
         ]
@@ -236,6 +255,10 @@ impl Tables for View<'_> {
         Some(DomainConfig::new(domain.ageing, u32::try_from(domain.members.len()).unwrap_or(u32::MAX)))
     }
 
+    fn source(&self, key: SourceKey) -> Option<SourceScope> {
+        self.configuration.sources.get(&key).copied()
+    }
+
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
         self.tables.fdb().get(&key).copied()
     }
@@ -253,10 +276,14 @@ impl Tables for View<'_> {
         }
     }
 
-    fn fdb_replace(&self, key: FdbKey, entry: FdbEntry) {
-        if let Some(known) = self.tables.fdb_mut().get_mut(&key) {
-            *known = entry;
-        }
+    fn fdb_refresh(&self, key: FdbKey, known: FdbEntry, now: Nanos) {
+        self.fdb_move(key, known, known.seen_at(now));
+    }
+
+    fn fdb_move(&self, key: FdbKey, known: FdbEntry, seen: FdbEntry) -> bool {
+        let mut fdb = self.tables.fdb_mut();
+        let entry = fdb.get_mut(&key).filter(|entry| entry.is_at_place_of(known));
+        entry.map(|entry| *entry = seen).is_some()
     }
 
     fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
@@ -388,7 +415,7 @@ mod tests {
     #[test]
     fn an_entry_that_was_removed_is_not_brought_back_by_a_replacement() {
         let tables = two_ports();
-        tables.view().fdb_replace(key(1), learned(RED));
+        assert!(!tables.view().fdb_move(key(1), learned(RED), learned(BLUE)));
         assert_eq!(tables.list_fdb(), []);
     }
 }

@@ -69,6 +69,33 @@ pub fn extension(next: u8, units: u8, payload: &[u8]) -> Vec<u8> {
     [&[next, units][..], &body, payload].concat()
 }
 
+/// A routing header of eight bytes.
+#[must_use]
+pub fn routing(next: u8, kind: u8, payload: &[u8]) -> Vec<u8> {
+    [&[next, 0, kind, 0, 0, 0, 0, 0][..], payload].concat()
+}
+
+/// The same packet with other source and destination addresses.
+#[must_use]
+pub fn between<const N: usize>(src: [u8; N], dst: [u8; N], mut packet: Vec<u8>) -> Vec<u8> {
+    let at = if N == 4 { 12 } else { 8 };
+    packet[at..at + N].copy_from_slice(&src);
+    packet[at + N..at + 2 * N].copy_from_slice(&dst);
+    packet
+}
+
+/// An ICMP or ICMPv6 message with four bytes behind its checksum.
+#[must_use]
+pub fn icmp_message(kind: u8, rest: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    [&[kind, 0, 0, 0][..], &rest, payload].concat()
+}
+
+/// A link-layer address option of neighbour discovery; 1 is the source's, 2 the target's.
+#[must_use]
+pub fn link_layer(kind: u8, mac: MacAddr) -> Vec<u8> {
+    [&[kind, 1][..], &mac.bytes()].concat()
+}
+
 /// An authentication header, whose length field counts words.
 #[must_use]
 pub fn auth(next: u8, words: u8, payload: &[u8]) -> Vec<u8> {

@@ -1,0 +1,68 @@
+//! What a port may not send.
+//!
+//! Enforces: on every port, the source MAC is one station's and link-local groups (IEEE 802.1Q-2018, table 8-1) are not
+//! forwarded. On a guarded port, whoever is behind it speaks for itself only: MAC, addresses, ARP and neighbour
+//! discovery; it is no router and no DHCP server; and no encapsulation hides what it says.
+
+mod arp;
+mod icmp;
+mod ipv4;
+mod ipv6;
+mod neighbour;
+mod source;
+
+use self::source::Source;
+use crate::{
+    abi::{addr::PortId, port::PortConfig},
+    stage::{
+        env::{Frame, Tables},
+        headers::{Headers, Network},
+    },
+    verdict::{DropReason, Verdict},
+};
+
+/// UDP ports that DHCP servers send from (RFC 2131, RFC 8415).
+const DHCP_SERVER_V4: u16 = 67;
+const DHCP_SERVER_V6: u16 = 547;
+
+/// Checks what holds for every port.
+///
+/// # Errors
+/// The reason to drop the frame.
+#[inline(always)]
+pub fn check(headers: &Headers) -> Result<(), DropReason> {
+    if headers.src.is_group() || headers.src.is_zero() {
+        return Err(DropReason::SourceMac);
+    }
+    if headers.dst.is_bridge_reserved() {
+        return Err(DropReason::ReservedGroup);
+    }
+    Ok(())
+}
+
+/// Checks that a guarded port speaks for itself.
+///
+/// # Errors
+/// The verdict on a frame that is not its own (drop) or that this datapath does not see to the end (punt).
+#[inline(always)]
+pub fn check_identity<F: Frame, T: Tables>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+) -> Result<(), Verdict> {
+    if headers.is_ambiguous {
+        return Err(Verdict::drop(DropReason::L2Encap));
+    }
+    let source = Source { mac: headers.src, id: port_id, port, tables };
+    if !source.may_use_mac() {
+        return Err(Verdict::drop(DropReason::SourceMac));
+    }
+    match headers.network {
+        Network::Arp => arp::check(frame, headers, &source).map_err(Verdict::drop),
+        Network::Ipv4 => ipv4::check(frame, headers, &source),
+        Network::Ipv6 => ipv6::check(frame, headers, &source),
+        Network::Other => Ok(()),
+    }
+}
