@@ -9,12 +9,13 @@ use switch_common::{
         addr::{DomainId, MacAddr, Slot},
         fdb::FdbKind,
         port::{PortConfig, PortFlags},
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
     wire::{eth, ipv4, ipv6},
 };
 
-use super::packet::generate;
+use super::packet::{build, generate};
 
 /// Ports of the switch. An index equal to this one stands for an interface that is no port.
 pub const PORTS: usize = 6;
@@ -49,6 +50,12 @@ pub struct PortSpec {
     pub max_macs: u32,
     /// The switches that are on.
     pub flags: BTreeSet<Flag>,
+    /// Its addresses are 10.0.0.N and fd00::N; it has none where this is 0.
+    #[serde(default)]
+    pub address: u8,
+    /// Another address that its own MAC may use, likewise.
+    #[serde(default)]
+    pub allowed: u8,
 }
 
 /// One of a port's switches.
@@ -64,6 +71,8 @@ pub enum Flag {
     Isolated,
     Hairpin,
     Uplink,
+    Guard,
+    Locked,
 }
 
 /// An FDB entry.
@@ -104,7 +113,7 @@ pub struct FrameSpec {
 }
 
 impl Flag {
-    const ALL: [(Self, PortFlags, u8); 8] = [
+    const ALL: [(Self, PortFlags, u8); 10] = [
         (Self::Ready, PortFlags::READY, 95),
         (Self::Learning, PortFlags::LEARNING, 85),
         (Self::Flood, PortFlags::FLOOD, 85),
@@ -113,6 +122,8 @@ impl Flag {
         (Self::Isolated, PortFlags::ISOLATED, 20),
         (Self::Hairpin, PortFlags::HAIRPIN, 10),
         (Self::Uplink, PortFlags::UPLINK, 10),
+        (Self::Guard, PortFlags::GUARD, 30),
+        (Self::Locked, PortFlags::LOCKED, 5),
     ];
 }
 
@@ -124,14 +135,26 @@ impl PortSpec {
             .filter(|(_, bit, _)| PortFlags::DEFAULT.has(*bit) || *bit == PortFlags::READY)
             .map(|(flag, ..)| flag)
             .collect();
-        Self { domain: 1, mtu: 1500, max_macs: 0, flags }
+        Self { domain: 1, mtu: 1500, max_macs: 0, flags, address: 0, allowed: 0 }
     }
 
     fn config(&self, index: usize) -> PortConfig {
         let flags = Flag::ALL
             .into_iter()
-            .fold(PortFlags::NONE, |all, (flag, bit, _)| all.with(bit, self.flags.contains(&flag)));
-        PortConfig::new(DomainId(self.domain), slot(index), port_mac(index), self.mtu, self.max_macs, flags)
+            .fold(PortFlags::NONE, |all, (flag, bit, _)| all.with(bit, self.flags.contains(&flag)))
+            .with(PortFlags::MORE_SOURCES, self.allowed > 0);
+        let (domain, mac) = (DomainId(self.domain), port_mac(index));
+        PortConfig::new(domain, slot(index), mac, self.mtu, self.max_macs, flags)
+            .with_addresses(ipv4_address(self.address), ipv6_address(self.address))
+    }
+
+    fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
+        let (slot, mac) = (slot(index), port_mac(index));
+        let keys = [
+            SourceKey::ipv4(slot, mac, ipv4_address(self.allowed)),
+            SourceKey::ipv6(slot, mac, ipv6_address(self.allowed)),
+        ];
+        keys.into_iter().filter(|_| self.allowed > 0).map(|key| (key, SourceScope::Listed)).collect()
     }
 }
 
@@ -160,6 +183,14 @@ pub fn port_mac(index: usize) -> MacAddr {
     MacAddr::new([2, 0, 0, 0, 0, u8::try_from(index).expect("a few ports")])
 }
 
+fn ipv4_address(last: u8) -> [u8; 4] {
+    if last == 0 { [0; 4] } else { [10, 0, 0, last] }
+}
+
+fn ipv6_address(last: u8) -> [u8; 16] {
+    if last == 0 { [0; 16] } else { build::ipv6_address(last) }
+}
+
 impl Scenario {
     /// The scenario of a seed.
     #[must_use]
@@ -175,6 +206,12 @@ impl Scenario {
     #[must_use]
     pub fn config(&self, index: usize) -> PortConfig {
         self.ports.get(&index).unwrap_or(&PortSpec::plain()).config(index)
+    }
+
+    /// What the port with this index may use beside its own.
+    #[must_use]
+    pub fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
+        self.ports.get(&index).map(|port| port.sources(index)).unwrap_or_default()
     }
 
     /// Scenarios that lack one thing that this one has.
@@ -219,6 +256,8 @@ fn random_port(rng: &mut Rng) -> PortSpec {
             .into_iter()
             .filter_map(|(flag, _, percent)| (rng.u8(..100) < percent).then_some(flag))
             .collect(),
+        address: *pick(rng, &[0, 1, 1, 1, 1, 2]),
+        allowed: *pick(rng, &[0, 0, 0, 1, 2]),
     }
 }
 

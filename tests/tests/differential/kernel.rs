@@ -9,6 +9,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         names::PROG_PORT_INGRESS,
         port::{PortConfig, PortFlags},
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
 };
@@ -40,6 +41,7 @@ pub(crate) struct Kernel {
     /// The interfaces: those of ports, and one that is no port.
     interfaces: Vec<PortId>,
     configs: Vec<PortConfig>,
+    sources: Vec<Vec<(SourceKey, SourceScope)>>,
     /// Where their other ends are.
     void: Netns,
 }
@@ -58,6 +60,7 @@ impl Kernel {
             cpu,
             interfaces: Vec::new(),
             configs: Vec::new(),
+            sources: vec![Vec::new(); PORTS],
             void,
         };
         kernel.interfaces = interfaces_into(host, &kernel.void, PORTS + 1);
@@ -89,6 +92,11 @@ impl Kernel {
                 let port = self.interfaces[index];
                 self.datapath_mut().update_port(port, config).expect("a port is changed");
                 self.configs[index] = config;
+            }
+            let sources = scenario.sources(index);
+            if self.sources[index] != sources {
+                self.datapath_mut().set_sources(slot(index), &sources).expect("sources are set");
+                self.sources[index] = sources;
             }
         }
         let now = clock::monotonic();

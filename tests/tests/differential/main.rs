@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 23] = [
+const REACHABLE: [&str; 35] = [
     "Forward",
     "Flood(UnknownUnicast)",
     "Flood(Broadcast)",
@@ -44,6 +44,18 @@ const REACHABLE: [&str; 23] = [
     "Drop(Isolated)",
     "Drop(TooBig)",
     "Drop(EgressGone)",
+    "Drop(SourceIp)",
+    "Drop(ArpSpoof)",
+    "Drop(NdSpoof)",
+    "Drop(RouterAdvertisement)",
+    "Drop(DhcpServer)",
+    "Drop(IcmpRedirect)",
+    "Drop(IcmpError)",
+    "Drop(L2Encap)",
+    "Drop(TinyFragment)",
+    "Drop(Locked)",
+    "Punt(Ipv4Options)",
+    "Punt(ManyNdOptions)",
 ];
 
 /// Scenarios of a run; `WYE_SCENARIOS` asks for more.

@@ -13,7 +13,7 @@ use switch_common::{
     stage::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
-        forward::exceeds_mtu,
+        forward::{exceeds_mtu, is_for_host_too},
         headers::Headers,
         parse, pipeline,
     },
@@ -21,7 +21,7 @@ use switch_common::{
     verdict::Outcome as Decision,
 };
 use switch_userspace::datapath::userspace::{Depth, FastPath, MemTables, MonotonicClock, SliceFrame, View};
-use wye_tests::support::scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario};
+use wye_tests::support::scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario, slot};
 
 use crate::compare::{Fdb, Outcome, SlotState};
 
@@ -54,6 +54,7 @@ impl<D: Depth> Reference<D> {
         }
         for index in 0..PORTS {
             self.tables.set_port(self.ports[index], scenario.config(index));
+            self.tables.set_sources(slot(index), &scenario.sources(index)).expect("room for a few sources");
         }
         let now = MonotonicClock.now();
         for entry in &scenario.entries {
@@ -72,7 +73,7 @@ impl<D: Depth> Reference<D> {
         let verdict = pipeline::run(&frame, &mut { Headers::EMPTY }, port, &view, &MonotonicClock);
         let action = carry_out(&view, &frame, port, verdict);
         let mut bytes = spec.bytes.clone();
-        if let Some(Decision::Punt(reason)) = verdict.outcome() {
+        if let (Some(Decision::Punt(reason)), REDIRECT) = (verdict.outcome(), action) {
             bytes.splice(..0, punt_header(port, reason));
         }
         Outcome { verdict: verdict.raw(), action, bytes }
@@ -100,9 +101,18 @@ fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdic
         Decision::Forward(_) => REDIRECT,
         Decision::Flood(kind) => flood(view, frame, port, kind),
         Decision::ToHost => PASS,
+        Decision::Punt(_) if host_keeps(view, frame, port) => {
+            view.count_drop(view.port(port).expect("a port").slot(), DropReason::PuntFailed);
+            PASS
+        }
         Decision::Punt(_) => REDIRECT,
+        Decision::Drop(_) if host_keeps(view, frame, port) => PASS,
         Decision::Drop(_) => SHOT,
     }
+}
+
+fn host_keeps<F: Frame>(view: &View<'_>, frame: &F, port: PortId) -> bool {
+    view.port(port).is_some_and(|port| is_for_host_too(frame, &port))
 }
 
 fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, kind: FloodKind) -> u32 {

@@ -28,7 +28,7 @@ pub fn frame(rng: &mut Rng, dst: MacAddr, src: MacAddr) -> Vec<u8> {
 /// A frame with nothing wrong in it.
 #[must_use]
 pub fn well_formed(rng: &mut Rng, dst: MacAddr, src: MacAddr) -> Vec<u8> {
-    let (ethertype, payload) = network(rng);
+    let (ethertype, payload) = network(rng, src);
     encapsulate(rng, dst, src, ethertype, &payload)
 }
 
@@ -70,21 +70,75 @@ fn tags(rng: &mut Rng, count: usize, ethertype: u16, payload: &[u8]) -> (u16, Ve
     })
 }
 
-fn network(rng: &mut Rng) -> (u16, Vec<u8>) {
-    match rng.u8(..8) {
+fn network(rng: &mut Rng, src: MacAddr) -> (u16, Vec<u8>) {
+    match rng.u8(..10) {
         0 => {
-            let sender = (MacAddr::new([2, 0, 0, 0, 0, rng.u8(..)]), [10, 0, 0, rng.u8(..)]);
+            let stranger = MacAddr::new([2, 0, 0, 0, 0, rng.u8(..)]);
+            let mac = if rng.u8(..4) == 0 { stranger } else { src };
+            let ip = match rng.u8(..6) {
+                0 => [0; 4],
+                1 => [10, 0, 0, rng.u8(..)],
+                _ => [10, 0, 0, 1],
+            };
             let target = (MacAddr::ZERO, [10, 0, 0, rng.u8(..)]);
-            (eth::TYPE_ARP, build::arp(rng.u16(1..3), sender, target))
+            (eth::TYPE_ARP, build::arp(rng.u16(1..4), (mac, ip), target))
         }
+        8 => (eth::TYPE_IPV6, discovery(rng, src)),
+        9 => control_v4(rng),
         1 => (rng.u16(eth::MIN_TYPE..), payload(rng)),
         2..=4 => (eth::TYPE_IPV4, ipv4_packet(rng)),
         _ => (eth::TYPE_IPV6, ipv6_packet(rng)),
     }
 }
 
+/// Router and neighbour discovery with its options, a few of them malformed.
+fn discovery(rng: &mut Rng, src: MacAddr) -> Vec<u8> {
+    let kind = rng.u8(icmp::ROUTER_SOLICITATION..=icmp::REDIRECT_V6);
+    let target = build::ipv6_address(rng.u8(1..3));
+    let target = if kind == icmp::ROUTER_SOLICITATION { &[][..] } else { &target };
+    let options: Vec<u8> = (0..rng.usize(..7))
+        .flat_map(|_| match rng.u8(..8) {
+            0 => vec![rng.u8(..), rng.u8(..4), 0, 0, 0, 0, 0, 0],
+            1 => build::link_layer(rng.u8(1..3), MacAddr::new([2, 0, 0, 0, 0, rng.u8(..)])),
+            2..=4 => vec![14, 1, 1, 2, 3, 4, 5, 6],
+            _ => build::link_layer(rng.u8(1..3), src),
+        })
+        .collect();
+    let message = build::icmp_message(kind, [0; 4], &[target, &options].concat());
+    let packet = build::ipv6(icmp::PROTO_V6, &message);
+    match rng.u8(..6) {
+        0 => build::between([0; 16], build::ipv6_address(2), packet),
+        1 => build::between(ipv6::link_local(src), build::ipv6_address(2), packet),
+        2 => build::ipv6(ipv6::NEXT_FRAGMENT, &build::fragment(icmp::PROTO_V6, 0, true, &message)),
+        _ => packet,
+    }
+}
+
+/// DHCP, ICMP errors and redirects.
+fn control_v4(rng: &mut Rng) -> (u16, Vec<u8>) {
+    let packet = match rng.u8(..4) {
+        0 => build::ipv4(udp::PROTO, &build::udp(67, 68, b"offer")),
+        1 => {
+            let discover = build::ipv4(udp::PROTO, &build::udp(68, 67, b"discover"));
+            build::between([0; 4], [255; 4], discover)
+        }
+        _ => {
+            let about = build::ipv4(udp::PROTO, &build::udp(1, 2, b""));
+            let about = if rng.bool() { build::between([10, 0, 0, 2], [10, 0, 0, 1], about) } else { about };
+            let kind = rng.u8(icmp::UNREACHABLE..=icmp::PARAMETER_PROBLEM);
+            build::ipv4(icmp::PROTO_V4, &build::icmp_message(kind, [0; 4], &about))
+        }
+    };
+    (eth::TYPE_IPV4, packet)
+}
+
 fn ipv4_packet(rng: &mut Rng) -> Vec<u8> {
-    let options = vec![1; 4 * if rng.bool() { 0 } else { rng.usize(..=10) }];
+    let options = match rng.u8(..6) {
+        0 => vec![148, 4, 0, 0],
+        1 => vec![rng.u8(128..150), rng.u8(..5), 0, 0],
+        2 => vec![1; 4 * rng.usize(..=10)],
+        _ => Vec::new(),
+    };
     match rng.u8(..8) {
         0 => build::ipv4_with(udp::PROTO, &options, MORE_FRAGMENTS, &segment(rng, udp::PROTO)),
         1 => build::ipv4_with(udp::PROTO, &options, rng.u16(1..0x2000), &payload(rng)),
