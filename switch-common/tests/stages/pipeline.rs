@@ -6,7 +6,10 @@ use switch_common::{
         addr::{DomainId, MacAddr, Slot},
         port::PortFlags,
     },
-    stage::pipeline::{NO_SLOT, run},
+    stage::{
+        headers::Headers,
+        pipeline::{NO_SLOT, run},
+    },
     wire::eth,
 };
 
@@ -16,7 +19,7 @@ use crate::{
 };
 
 fn run_at_port_1(tables: &TestTables, frame: &TestFrame) -> Verdict {
-    run(frame, port(1), tables, &TestClock::at_secs(1000))
+    run(frame, &mut { Headers::EMPTY }, port(1), tables, &TestClock::at_secs(1000))
 }
 
 fn frame(dst: MacAddr, src: MacAddr) -> TestFrame {
@@ -51,7 +54,7 @@ fn frame_from_one_station_finds_the_answer_s_way() {
     assert_eq!(run_at_port_1(&tables, &there), Verdict::flood(FloodKind::UnknownUnicast));
     let back = frame(mac(100), mac(101));
     let clock = TestClock::at_secs(1000);
-    assert_eq!(run(&back, port(2), &tables, &clock), Verdict::forward(port(1)));
+    assert_eq!(run(&back, &mut { Headers::EMPTY }, port(2), &tables, &clock), Verdict::forward(port(1)));
     assert_eq!(*tables.rx.borrow(), [(Slot(1), 21), (Slot(2), 21)]);
     assert_eq!(*tables.tx.borrow(), [(Slot(1), 21)]);
 }
