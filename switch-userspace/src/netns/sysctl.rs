@@ -3,9 +3,18 @@
 //! The kernel shows each thread the settings of the namespace it is in: use these inside [`Netns::run`](super::Netns::run) for
 //! another namespace than the caller's.
 
-use std::{fmt, fs, path::PathBuf};
+use std::{
+    fmt,
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt,
+    path::PathBuf,
+};
 
-use super::{error::NetnsError, names::IfName};
+use super::{
+    error::{ErrorKind, NetnsError},
+    names::IfName,
+};
 
 /// An address family, as the settings are sorted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +68,34 @@ impl Sysctl {
     /// # Errors
     /// As [`Sysctl::read`]; a value that the kernel refuses; no permission, or `/proc/sys` mounted read-only.
     pub fn set(self, value: &str) -> Result<Option<SysctlChange>, NetnsError> {
-        let before = self.read()?;
+        // Opened once: the more namespaces there are, the longer the kernel looks for a setting.
+        let file = match File::options().read(true).write(true).open(&self.path) {
+            Ok(file) => file,
+            // What is right already need not be writable.
+            Err(_) if self.read()? == value => return Ok(None),
+            Err(source) => return Err(NetnsError::system("write setting", &self, source)),
+        };
+        let before = io::read_to_string(&file)
+            .map_err(|source| NetnsError::system("read setting", &self, source))?
+            .trim_end()
+            .to_owned();
         if before == value {
             return Ok(None);
         }
-        self.write(value)?;
+        file.write_all_at(value.as_bytes(), 0)
+            .map_err(|source| NetnsError::system("write setting", &self, source))?;
         Ok(Some(SysctlChange { sysctl: self, before }))
+    }
+
+    /// Sets the value where there is such a setting: a kernel without IPv6 has none for it.
+    ///
+    /// # Errors
+    /// As [`Sysctl::set`].
+    pub fn set_if_there(self, value: &str) -> Result<(), NetnsError> {
+        match self.set(value) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, value: &str) -> Result<(), NetnsError> {

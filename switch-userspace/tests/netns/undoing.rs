@@ -21,6 +21,18 @@ fn a_setting_is_changed_in_its_namespace_only_and_undone() {
 }
 
 #[test]
+fn a_setting_that_is_not_there_can_be_left_alone() {
+    let machine = Machine::new();
+    let (host, container) = (&machine.host, &machine.container);
+    machine.join();
+    let setting = || Sysctl::interface(Family::Ipv6, &name("eth0"), "disable_ipv6");
+    assert_eq!(kind(host.run(|| setting().set("1"))), ErrorKind::NotFound);
+    host.run(|| setting().set_if_there("1")).expect("nothing to set");
+    container.run(|| setting().set_if_there("1")).expect("set");
+    assert_eq!(container.run(|| setting().read()).expect("read"), "1");
+}
+
+#[test]
 fn unwinding_halfway_leaves_nothing_behind() {
     let machine = Machine::new();
     let Machine { host: at, at_host, at_container, .. } = &machine;

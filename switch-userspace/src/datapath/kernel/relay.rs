@@ -66,7 +66,7 @@ fn make(
     };
     netlink.create_veth(&end(&near), &end(&far))?;
     for name in [&near, &far] {
-        Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set("1")?;
+        Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there("1")?;
         let link = netlink.link_by_name(name.as_str())?;
         netlink.set_link(link.index, &LinkSettings { up: Some(true), ..LinkSettings::default() })?;
     }

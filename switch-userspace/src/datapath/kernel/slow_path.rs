@@ -57,7 +57,7 @@ impl SlowPath {
         let name = cpu_port_name(prefix)?;
         let settings = TapSettings { name: name.clone(), index: None, vnet_header: true, persistent: true };
         let tap = Tap::open(&settings)?;
-        Sysctl::interface(Family::Ipv6, &name, "disable_ipv6").set("1")?;
+        Sysctl::interface(Family::Ipv6, &name, "disable_ipv6").set_if_there("1")?;
         let link = netlink.link_by_name(name.as_str())?;
         let up = LinkSettings {
             mtu: Some(CPU_PORT_MTU),
