@@ -70,7 +70,15 @@ pub(crate) struct Container {
 
 impl Lab {
     pub(crate) fn new() -> Self {
-        let instance = format!("ustest-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed));
+        Self::of_instance(format!("ustest-{}-{}", std::process::id(), NEXT.fetch_add(1, Relaxed)))
+    }
+
+    /// A switch of the same name as another lab's, at a host of its own.
+    pub(crate) fn at_another_host(other: &Self) -> Self {
+        Self::of_instance(other.instance.clone())
+    }
+
+    fn of_instance(instance: String) -> Self {
         let host = silent_namespace();
         let mut lab = Self { datapath: None, host, instance, ports: 0 };
         lab.start();

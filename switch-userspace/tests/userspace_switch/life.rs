@@ -16,7 +16,7 @@ use crate::{
 fn a_purged_switch_leaves_no_namespace_and_no_interface() {
     let mut lab = Lab::new();
     let container = lab.container();
-    let namespace = named_path(&format!("wye-{}", lab.instance)).expect("a name");
+    let namespace = named_path(&ports_name(&lab.instance, &lab.host)).expect("a name");
     assert!(namespace.exists());
     let switch = lab.datapath.take().expect("the switch runs");
     Box::new(switch).purge().expect("everything is removed");
@@ -60,14 +60,52 @@ fn a_port_whose_interface_does_not_exist_is_refused() {
 fn the_namespace_of_the_ports_answers_nothing() {
     let mut lab = Lab::new();
     let container = lab.container();
-    let ports = Netns::open_name(&format!("wye-{}", lab.instance)).expect("the ports' namespace");
+    let ports = Netns::open_name(&ports_name(&lab.instance, &lab.host)).expect("the ports' namespace");
     assert_eq!(&ports, lab.switch().port_netns());
-    let settings = ports
-        .run(|| -> Result<_, NetnsError> {
-            let read = |key: &str| fs::read_to_string(Path::new("/proc/sys/net").join(key));
-            Ok([read("ipv4/ip_forward"), read("ipv6/conf/all/disable_ipv6"), read("ipv4/conf/p1/arp_ignore")])
-        })
-        .expect("the namespace can be entered");
-    assert_eq!(settings.map(|value| value.expect("a setting")), ["0\n", "1\n", "8\n"]);
+    let keys = ["ipv4/ip_forward", "ipv6/conf/all/disable_ipv6", "ipv4/conf/p1/arp_ignore"];
+    assert_eq!(keys.map(|key| setting(&ports, key)), ["0", "1", "8"]);
     drop(container);
+}
+
+#[test]
+fn a_namespace_that_a_killed_switch_did_not_finish_is_quiet_for_the_next_one() {
+    let mut lab = Lab::new();
+    let name = ports_name(&lab.instance, &lab.host);
+    let switch = lab.datapath.take().expect("the switch runs");
+    Box::new(switch).purge().expect("everything is removed");
+    let loud = Netns::create_named(&name).expect("a namespace");
+    assert_ne!(setting(&loud, "ipv4/conf/all/arp_ignore"), "8");
+    lab.start();
+    assert_eq!(&loud, lab.switch().port_netns());
+    assert_eq!(setting(&loud, "ipv4/conf/all/arp_ignore"), "8");
+}
+
+#[test]
+fn a_name_that_a_killed_switch_left_without_a_namespace_is_taken_over() {
+    let mut lab = Lab::new();
+    let name = ports_name(&lab.instance, &lab.host);
+    let switch = lab.datapath.take().expect("the switch runs");
+    Box::new(switch).purge().expect("everything is removed");
+    fs::write(named_path(&name).expect("a name"), []).expect("a file");
+    lab.start();
+    let ports = Netns::open_name(&name).expect("the ports' namespace");
+    assert_eq!(&ports, lab.switch().port_netns());
+}
+
+#[test]
+fn switches_of_the_same_name_at_two_hosts_have_namespaces_of_their_own() {
+    let mut one = Lab::new();
+    let mut other = Lab::at_another_host(&one);
+    assert_ne!(one.switch().port_netns(), other.switch().port_netns());
+}
+
+/// What the namespace of the ports is called.
+fn ports_name(instance: &str, host: &Netns) -> String {
+    format!("wye-{instance}-{}", host.id().ino)
+}
+
+/// A setting of a namespace.
+fn setting(netns: &Netns, key: &str) -> String {
+    let text = netns.run(|| Ok::<_, NetnsError>(fs::read_to_string(Path::new("/proc/sys/net").join(key))));
+    text.expect("the namespace can be entered").expect("a setting").trim_end().to_owned()
 }

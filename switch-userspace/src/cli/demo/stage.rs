@@ -50,8 +50,8 @@ pub(super) const INSTANCE: &str = "demo";
 
 /// Whether a named namespace is one of the demo's: a container, or the place of the userspace switch's ports.
 pub(super) fn is_own_netns(name: &str) -> bool {
-    name.strip_prefix("wye-") == Some(INSTANCE)
-        || name.split_once('-').is_some_and(|(first, _)| first == INSTANCE)
+    let name = name.strip_prefix("wye-").unwrap_or(name);
+    name.split_once('-').is_some_and(|(first, _)| first == INSTANCE)
 }
 
 /// The demo's place, what has to be undone in it, and the expectations so far.

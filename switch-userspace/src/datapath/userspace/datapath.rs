@@ -38,7 +38,8 @@ const MAX_WORKERS: usize = 4;
 /// The userspace switch of one instance. Its workers end when it is dropped; the namespace of its ports stays, with the ports
 /// in it, for the next run.
 pub struct UserspaceDatapath {
-    instance: String,
+    /// What the namespace of the ports is called.
+    name: String,
     ports: Netns,
     host: Netns,
     netlink: Netlink,
@@ -54,11 +55,12 @@ impl UserspaceDatapath {
     /// # Errors
     /// A missing privilege; not enough memory, descriptors or threads.
     pub fn open(instance: &str) -> Result<Self, DatapathError> {
-        let name = namespace::name(instance);
+        let host = Netns::current()?;
+        let name = namespace::name(instance, &host);
         let is_new = !named_path(&name)?.exists();
         let opened = namespace::ensure(&name)
             .map_err(DatapathError::from)
-            .and_then(|ports| Self::open_with(instance.to_owned(), ports));
+            .and_then(|ports| Self::open_with(name.clone(), ports, host));
         if is_new && opened.is_err() {
             // The first failure is the one to tell.
             let _second = namespace::remove(&name);
@@ -66,12 +68,12 @@ impl UserspaceDatapath {
         opened
     }
 
-    fn open_with(instance: String, ports: Netns) -> Result<Self, DatapathError> {
+    fn open_with(name: String, ports: Netns, host: Netns) -> Result<Self, DatapathError> {
         let mut datapath = Self {
-            instance,
+            name,
             netlink: Netlink::open_in(&ports)?,
             ports,
-            host: Netns::current()?,
+            host,
             tables: Arc::default(),
             events: channel::bounded(EVENT_ROOM),
             workers: Vec::new(),
@@ -85,13 +87,14 @@ impl UserspaceDatapath {
         Ok(datapath)
     }
 
-    /// Removes the namespace of an instance whose daemon is gone, with the ports in it.
+    /// Removes the namespace of an instance whose daemon is gone, with the ports in it. The daemon was in the calling thread's
+    /// network namespace.
     ///
     /// # Errors
     /// All that could not be removed; the rest was.
     pub fn purge_leftovers(instance: &str) -> Result<(), Vec<DatapathError>> {
-        namespace::remove(&namespace::name(instance))
-            .map_err(|errors| errors.into_iter().map(DatapathError::from).collect())
+        let host = Netns::current().map_err(|error| vec![error.into()])?;
+        remove_namespace(&namespace::name(instance, &host))
     }
 
     fn start_worker(&self, name: String, ring: PacketRing, slot: Slot) -> Result<Worker, DatapathError> {
@@ -126,6 +129,10 @@ impl UserspaceDatapath {
             _ => Ok(()),
         }
     }
+}
+
+fn remove_namespace(name: &str) -> Result<(), Vec<DatapathError>> {
+    namespace::remove(name).map_err(|errors| errors.into_iter().map(DatapathError::from).collect())
 }
 
 fn is_uplink(config: &PortConfig) -> bool {
@@ -239,8 +246,8 @@ impl Datapath for UserspaceDatapath {
     }
 
     fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>> {
-        let instance = self.instance.clone();
+        let name = self.name.clone();
         drop(self);
-        Self::purge_leftovers(&instance)
+        remove_namespace(&name)
     }
 }

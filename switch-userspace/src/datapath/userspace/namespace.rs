@@ -13,37 +13,32 @@ const QUIET: [(Family, &str, &str); 5] = [
     (Family::Ipv4, "conf/default/arp_ignore", "8"),
 ];
 
-/// What the namespace of an instance is called.
-pub(super) fn name(instance: &str) -> String {
-    format!("wye-{instance}")
+/// What the namespace of an instance is called whose uplinks are in `host`. Names of namespaces belong to the machine, and
+/// namespaces that play hosts may each have an instance of the same name.
+pub(super) fn name(instance: &str, host: &Netns) -> String {
+    format!("wye-{instance}-{}", host.id().ino)
 }
 
-/// Makes the namespace called `name`, or takes the one that an earlier run left, with the ports in it.
+/// Makes the namespace called `name`, or takes the one that an earlier run left, with the ports in it. That run may have
+/// ended before the namespace was quiet, or before there was one behind the name.
 ///
 /// # Errors
-/// A missing privilege. A namespace that was made for nothing is removed again.
+/// A missing privilege. A namespace that was made stays.
 pub(super) fn ensure(name: &str) -> Result<Netns, NetnsError> {
-    let netns = match Netns::create_named(name) {
-        Err(error) if error.kind() == ErrorKind::Exists => return Netns::open_name(name),
-        created => created?,
+    let netns = match Netns::open_name(name) {
+        Err(NetnsError::NotANamespace { .. }) => {
+            Netns::delete_named(name)?;
+            Netns::create_named(name)?
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Netns::create_named(name)?,
+        opened => opened?,
     };
-    if let Err(error) = netns.run(quieten) {
-        // The first failure is the one to tell.
-        let _second = Netns::delete_named(name);
-        return Err(error);
-    }
+    netns.run(quieten)?;
     Ok(netns)
 }
 
 fn quieten() -> Result<(), NetnsError> {
-    for (family, key, value) in QUIET {
-        match Sysctl::family(family, key).set(value) {
-            // A kernel without IPv6 is as quiet as it can be.
-            Err(error) if family == Family::Ipv6 && error.kind() == ErrorKind::NotFound => {}
-            set => drop(set?),
-        }
-    }
-    Ok(())
+    QUIET.into_iter().try_for_each(|(family, key, value)| Sysctl::family(family, key).set_if_there(value))
 }
 
 /// Removes the namespace called `name` and the interfaces in it; that there is none is no error.
@@ -51,11 +46,11 @@ fn quieten() -> Result<(), NetnsError> {
 /// # Errors
 /// All that could not be removed; the rest was.
 pub(super) fn remove(name: &str) -> Result<(), Vec<NetnsError>> {
-    let netns = match Netns::open_name(name) {
+    let mut errors = match Netns::open_name(name) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(|error| vec![error])?,
+        Err(NetnsError::NotANamespace { .. }) => Vec::new(),
+        opened => remove_ports(&opened.map_err(|error| vec![error])?),
     };
-    let mut errors = remove_ports(&netns);
     errors.extend(Netns::delete_named(name).err());
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
