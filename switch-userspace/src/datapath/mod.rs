@@ -285,7 +285,9 @@ pub trait Datapath: Send {
     /// The table could not be read.
     fn counters(&self, slot: Slot) -> Result<PortCounters, DatapathError>;
 
-    /// Drops at a port by reason; reasons without drops are left out.
+    /// Drops at a port by reason; reasons without drops are left out. At slot 0, which no port has, are those of frames from
+    /// interfaces that are no ports and those whose port the kernel did not tell: frames that found a receive ring full, and
+    /// frames that the slow path was not handed because its queue was full or the daemon did not run.
     ///
     /// # Errors
     /// The table could not be read.

@@ -133,6 +133,18 @@ impl Netlink {
         self.request("delete", &format_args!("interface {index}"), RouteNetlinkMessage::DelLink(message), 0)
     }
 
+    /// Frames that the interface called `name` was given to send and dropped, since it was made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoDevice`](super::ErrorKind::NoDevice) where there is none.
+    pub fn tx_dropped(&self, name: &str) -> Result<u64, NetnsError> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+        let answer = self.get("count drops of", &name, RouteNetlinkMessage::GetLink(message))?;
+        let counted = new_link(&answer).and_then(|link| link.attributes.iter().find_map(dropped));
+        counted.ok_or_else(|| NetnsError::unexpected("count drops of", name))
+    }
+
     fn one_link(&self, object: &str, message: LinkMessage) -> Result<Link, NetnsError> {
         let answer = self.get("look up", &object, RouteNetlinkMessage::GetLink(message))?;
         new_link(&answer).map(Link::from_message).ok_or_else(|| NetnsError::unexpected("look up", object))
@@ -222,6 +234,10 @@ fn query(mut attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.attributes = attributes;
     message
+}
+
+fn dropped(attribute: &LinkAttribute) -> Option<u64> {
+    if let LinkAttribute::Stats64(counts) = attribute { Some(counts.tx_dropped) } else { None }
 }
 
 fn new_link(message: &RouteNetlinkMessage) -> Option<&LinkMessage> {

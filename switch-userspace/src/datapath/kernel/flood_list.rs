@@ -14,7 +14,7 @@ use switch_common::{
     units::Nanos,
 };
 
-use super::maps::{Maps, map_error};
+use super::maps::{Maps, map_error, remove_key};
 use crate::datapath::DatapathError;
 
 /// Positions in use, by domain.
@@ -95,27 +95,29 @@ impl FloodLists {
         Ok(())
     }
 
-    /// Takes a port off its domain's list, leaving a hole.
+    /// Takes a port off the list that it is on, leaving a hole.
     ///
     /// # Errors
-    /// The map cannot be written.
-    pub(super) fn remove(
-        &mut self,
-        maps: &mut Maps,
-        domain: DomainId,
-        port: PortId,
-    ) -> Result<(), DatapathError> {
-        let Some(list) = self.domains.get_mut(&domain) else { return Ok(()) };
-        let Some(position) = list.iter().position(|at| *at == Some(port)) else { return Ok(()) };
-        list[position] = None;
-        let key = FloodKey::new(domain, u32::try_from(position).unwrap_or(u32::MAX));
-        maps.flood_list.remove(&key).map_err(map_error("remove a port", names::MAP_FLOOD_LIST))
+    /// The map cannot be written; the port keeps its position.
+    pub(super) fn remove(&mut self, maps: &mut Maps, port: PortId) -> Result<(), DatapathError> {
+        for (domain, list) in &mut self.domains {
+            let Some(position) = list.iter().position(|at| *at == Some(port)) else { continue };
+            let key = FloodKey::new(*domain, u32::try_from(position).unwrap_or(u32::MAX));
+            remove_key(&mut maps.flood_list, &key, "remove a port", names::MAP_FLOOD_LIST)?;
+            list[position] = None;
+        }
+        Ok(())
+    }
+
+    /// The ports that are on a list.
+    pub(super) fn members(&self) -> impl Iterator<Item = PortId> + '_ {
+        self.domains.values().flatten().copied().flatten()
     }
 
     /// Positions that hold a port, over all domains.
     #[must_use]
     pub(super) fn entries(&self) -> u64 {
-        self.domains.values().flatten().filter(|port| port.is_some()).count() as u64
+        self.members().count() as u64
     }
 
     /// Domains that exist.

@@ -1,13 +1,13 @@
 //! Typed handles on the instance's maps.
 
 use std::{
-    fs,
+    fs, io,
     os::fd::{AsFd as _, AsRawFd as _},
     sync::Arc,
 };
 
 use aya::{
-    Ebpf,
+    Ebpf, Pod,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray},
 };
 use switch_common::abi::{
@@ -57,6 +57,23 @@ struct Cost {
 /// A map operation that failed.
 pub(super) fn map_error(op: &'static str, map: &'static str) -> impl Fn(MapError) -> DatapathError {
     move |source| DatapathError::Map { op, map, source: Box::new(source) }
+}
+
+/// Removes a key; one that is gone already is no error. Says whether it was there.
+///
+/// # Errors
+/// The map cannot be written.
+pub(super) fn remove_key<K: Pod, V: Pod>(
+    map: &mut HashMap<MapData, K, V>,
+    key: &K,
+    op: &'static str,
+    name: &'static str,
+) -> Result<bool, DatapathError> {
+    match map.remove(key) {
+        Ok(()) => Ok(true),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(map_error(op, name)(error)),
+    }
 }
 
 impl Maps {

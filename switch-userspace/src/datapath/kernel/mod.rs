@@ -16,6 +16,7 @@ mod slow_tables;
 mod sources;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,9 +30,10 @@ use switch_common::{
         counters::PortCounters,
         fdb::{FdbEntry, FdbKey},
         names::{self, PROG_PORT_INGRESS},
-        port::{PortConfig, PortState, SwitchConfig},
+        port::{PortConfig, PortFlags, PortState, SwitchConfig},
         source::{SourceKey, SourceScope},
     },
+    stage::pipeline::NO_SLOT,
     units::Nanos,
 };
 
@@ -39,7 +41,7 @@ pub use self::object::verified_instructions;
 use self::{
     events::{KernelEvents, Reported, SlowEvents},
     flood_list::FloodLists,
-    maps::{Maps, map_error},
+    maps::{Maps, map_error, remove_key},
     object::Programs,
     pins::Pins,
     slow_path::SlowPath,
@@ -60,7 +62,8 @@ pub struct KernelDatapath {
     programs: Programs,
     floods: FloodLists,
     sources: Sources,
-    fixed_fdb_entries: u64,
+    /// The entries that are not learned, and the ports that they point to.
+    fixed_fdb: BTreeMap<FdbKey, PortId>,
     slow_events: SlowEvents,
     slow_path: Option<SlowPath>,
 }
@@ -90,7 +93,7 @@ impl KernelDatapath {
             netlink: Netlink::open()?,
             floods: FloodLists::adopt(&maps)?,
             sources: Sources::adopt(&maps)?,
-            fixed_fdb_entries: 0,
+            fixed_fdb: BTreeMap::new(),
             slow_path: None,
             prefix,
             pins,
@@ -98,8 +101,9 @@ impl KernelDatapath {
             programs,
             slow_events,
         };
-        datapath.fixed_fdb_entries =
-            datapath.list_fdb()?.iter().filter(|(_, entry)| !entry.is_learned()).count() as u64;
+        let fixed = datapath.list_fdb()?.into_iter().filter(|(_, entry)| !entry.is_learned());
+        datapath.fixed_fdb = fixed.map(|(key, entry)| (key, entry.port())).collect();
+        datapath.detach_unlinked()?;
         datapath.start_helpers(reported)?;
         Ok(datapath)
     }
@@ -158,11 +162,20 @@ impl KernelDatapath {
         self.maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))
     }
 
+    /// Finishes what a daemon was doing when it was killed: a port whose link is not pinned was being attached or detached.
+    fn detach_unlinked(&mut self) -> Result<(), DatapathError> {
+        let is_unlinked = |port: &PortId| !self.pins.port_link(*port).exists();
+        let unlinked: BTreeSet<PortId> = self.floods.members().filter(is_unlinked).collect();
+        unlinked.into_iter().try_for_each(|port| self.detach_port(port))
+    }
+
+    /// From its first step to the last of detaching, a port is on a flood list: that is how a port is found which a killed
+    /// daemon has left halfway.
     fn attach_new(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
         let link = self.netlink.link_by_index(port.0.into())?;
         self.maps.reset_slot(config.slot())?;
-        self.write_port(port, config)?;
         self.floods.add(&mut self.maps, config.domain(), port)?;
+        self.write_port(port, config)?;
         attach::attach(
             &mut self.programs.port_ingress,
             PROG_PORT_INGRESS,
@@ -184,22 +197,36 @@ impl KernelDatapath {
         }
     }
 
-    fn account_for_removed(&mut self, entry: FdbEntry) -> Result<(), DatapathError> {
-        if !entry.is_learned() {
-            self.fixed_fdb_entries = self.fixed_fdb_entries.saturating_sub(1);
-        } else if let Some(port) = self.maps.port(entry.port())? {
+    fn release_learned(&self, entry: FdbEntry) -> Result<(), DatapathError> {
+        if entry.is_learned()
+            && let Some(port) = self.maps.port(entry.port())?
+        {
             self.maps.accounts().release_learned(port.slot());
         }
         Ok(())
     }
 
-    fn forget_fdb_of(&mut self, port: PortId) -> Result<(), DatapathError> {
-        for (key, entry) in self.list_fdb()? {
-            if entry.port() == port {
-                self.remove_fdb(key)?;
-            }
+    /// Silences a port, so that nothing is learned at it any more, and takes its FDB entries away, its sources, its counters
+    /// and, last, its record, which leads to all of that where a killed daemon has left some.
+    fn forget_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError> {
+        let silenced = self.write_port(port, config.with_flags(PortFlags::NONE));
+        let forgotten = self.forget_fdb_of(port, config.slot());
+        let unsourced = self.sources.set(&mut self.maps, config.slot(), &[]);
+        let reset = self.maps.reset_slot(config.slot());
+        let cleared = self.write_port(port, PortConfig::default());
+        silenced.and(forgotten).and(unsourced).and(reset).and(cleared)
+    }
+
+    fn forget_fdb_of(&mut self, port: PortId, slot: Slot) -> Result<(), DatapathError> {
+        let fixed = self.fixed_fdb.iter().filter(|(_, to)| **to == port);
+        let mut keys: Vec<FdbKey> = fixed.map(|(key, _)| *key).collect();
+        // The FDB is only listed where there is something to find.
+        if self.port_state(slot).learned > 0 {
+            let entries = self.list_fdb()?.into_iter();
+            keys.extend(entries.filter(|(_, entry)| entry.port() == port).map(|(key, _)| key));
         }
-        Ok(())
+        let removed = keys.into_iter().map(|key| self.remove_fdb(key).map(drop));
+        removed.fold(Ok(()), Result::and)
     }
 }
 
@@ -244,7 +271,7 @@ impl Datapath for KernelDatapath {
         if let Some(before) = self.maps.port(port)?
             && before.domain() != config.domain()
         {
-            self.floods.remove(&mut self.maps, before.domain(), port)?;
+            self.floods.remove(&mut self.maps, port)?;
         }
         self.write_port(port, config)?;
         self.floods.add(&mut self.maps, config.domain(), port)
@@ -252,16 +279,10 @@ impl Datapath for KernelDatapath {
 
     fn detach_port(&mut self, port: PortId) -> Result<(), DatapathError> {
         let unpinned = attach::unpin(&self.pins.port_link(port));
-        let known = self.maps.port(port)?;
-        if let Some(config) = known {
-            self.floods.remove(&mut self.maps, config.domain(), port)?;
-        }
-        self.write_port(port, PortConfig::default())?;
-        if let Some(config) = known {
-            self.forget_fdb_of(port)?;
-            self.sources.set(&mut self.maps, config.slot(), &[])?;
-        }
-        unpinned
+        let known = self.maps.port(port);
+        let forgotten = known.and_then(|known| known.map_or(Ok(()), |config| self.forget_port(port, config)));
+        let off_list = self.floods.remove(&mut self.maps, port);
+        unpinned.and(forgotten).and(off_list)
     }
 
     fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {
@@ -290,21 +311,24 @@ impl Datapath for KernelDatapath {
             map_error("insert", names::MAP_FDB)(error)
         })?;
         if !entry.is_learned() {
-            self.fixed_fdb_entries += 1;
-        } else if let Some(port) = self.maps.port(entry.port())? {
-            self.maps.accounts().claim_learned(port.slot(), 0);
+            self.fixed_fdb.insert(key, entry.port());
+        } else {
+            self.fixed_fdb.remove(&key);
+            if let Some(port) = self.maps.port(entry.port())? {
+                self.maps.accounts().claim_learned(port.slot(), 0);
+            }
         }
-        before.map_or(Ok(()), |before| self.account_for_removed(before))
+        before.map_or(Ok(()), |before| self.release_learned(before))
     }
 
     fn remove_fdb(&mut self, key: FdbKey) -> Result<Option<FdbEntry>, DatapathError> {
         let Some(entry) = self.fdb_entry(key)? else { return Ok(None) };
-        match self.maps.fdb.remove(&key) {
-            Ok(()) => {}
-            Err(MapError::KeyNotFound) => return Ok(None),
-            Err(error) => return Err(map_error("remove", names::MAP_FDB)(error)),
+        let was_there = remove_key(&mut self.maps.fdb, &key, "remove", names::MAP_FDB)?;
+        self.fixed_fdb.remove(&key);
+        if !was_there {
+            return Ok(None);
         }
-        self.account_for_removed(entry)?;
+        self.release_learned(entry)?;
         Ok(Some(entry))
     }
 
@@ -325,12 +349,17 @@ impl Datapath for KernelDatapath {
     }
 
     fn drops(&self, slot: Slot) -> Result<Vec<(DropReason, u64)>, DatapathError> {
-        Ok(self.maps.accounts().drops(slot))
+        let mut drops = self.maps.accounts().drops(slot);
+        if slot == NO_SLOT {
+            // The CPU port does not tell whose frames it did not take.
+            add_drops(&mut drops, DropReason::PuntFailed, slow_path::refused(&self.netlink, &self.prefix)?);
+        }
+        Ok(drops)
     }
 
     fn tables(&self) -> Result<Vec<TableUse>, DatapathError> {
         let ports = self.ports()?.len() as u64;
-        let fdb = self.fixed_fdb_entries + self.learned();
+        let fdb = self.fixed_fdb.len() as u64 + self.learned();
         Ok(self.maps.tables(|name| match name {
             names::MAP_PORTS | names::MAP_PORT_STATE | names::MAP_PORT_COUNTERS => Some(ports),
             names::MAP_DOMAINS => Some(self.floods.domains()),
@@ -361,6 +390,14 @@ fn purge(netlink: &Netlink, prefix: &str, pins: &Pins) -> Result<(), Vec<Datapat
         [slow_path::remove_cpu_port(netlink, prefix), relay::remove(netlink, prefix, pins), pins.remove()];
     let errors: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn add_drops(drops: &mut Vec<(DropReason, u64)>, reason: DropReason, count: u64) {
+    match drops.iter_mut().find(|(counted, _)| *counted == reason) {
+        Some((_, sum)) => *sum += count,
+        None if count > 0 => drops.push((reason, count)),
+        None => {}
+    }
 }
 
 fn is_table_full(error: &MapError) -> bool {

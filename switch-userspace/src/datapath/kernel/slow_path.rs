@@ -1,7 +1,7 @@
 //! The slow path: a thread that takes punted frames from the CPU port and runs the pipeline on the kernel's tables.
 //!
 //! The CPU port is a TAP that stays when the daemon dies, so that its index cannot become another interface's; frames
-//! that are punted meanwhile end there.
+//! that are punted meanwhile end there. It counts those, and the ones that find its queue full.
 
 use std::{
     fs::File,
@@ -11,9 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use switch_common::abi::{
-    addr::PortId,
-    punt::{PUNT_HEADER_LEN, parse_punted},
+use switch_common::{
+    DropReason,
+    abi::{
+        addr::PortId,
+        punt::{PUNT_HEADER_LEN, parse_punted},
+    },
+    stage::{env::Tables as _, pipeline::NO_SLOT},
 };
 
 use super::{accounts::Accounts, events::Reported, slow_tables::SlowTables};
@@ -94,6 +98,17 @@ pub(super) fn remove_cpu_port(netlink: &Netlink, prefix: &str) -> Result<(), Dat
     }
 }
 
+/// Frames that the CPU port did not take since it was made.
+///
+/// # Errors
+/// The kernel's count cannot be read.
+pub(super) fn refused(netlink: &Netlink, prefix: &str) -> Result<u64, DatapathError> {
+    match netlink.tx_dropped(cpu_port_name(prefix)?.as_str()) {
+        Err(error) if error.kind() == ErrorKind::NoDevice => Ok(0),
+        counted => Ok(counted?),
+    }
+}
+
 fn cpu_port_name(prefix: &str) -> Result<IfName, NetnsError> {
     Ok(IfName::new(format!("{prefix}cpu"))?)
 }
@@ -109,7 +124,7 @@ impl Running {
     fn run(mut self, tables: &SlowTables, stop: &Stop) {
         let mut buffer = vec![0; READ_BYTES];
         loop {
-            match self.read(&mut buffer, stop) {
+            match self.read(&mut buffer, tables, stop) {
                 Ok(Some(len)) => self.switch(&buffer[..len], tables),
                 Ok(None) => return,
                 Err(error) => {
@@ -121,10 +136,17 @@ impl Running {
     }
 
     /// Waits for the next frame and returns its length; `None` once the thread has to end.
-    fn read(&mut self, buffer: &mut [u8], stop: &Stop) -> io::Result<Option<usize>> {
+    fn read(&mut self, buffer: &mut [u8], tables: &SlowTables, stop: &Stop) -> io::Result<Option<usize>> {
         while !stop.is_requested() {
-            if stop.wait_with(self.tap.as_fd())? {
-                return self.tap.read(buffer).map(Some);
+            if !stop.wait_with(self.tap.as_fd())? {
+                continue;
+            }
+            match self.tap.read(buffer) {
+                Err(error) if is_about_one_frame(&error) => {
+                    tracing::debug!(%error, "a punted frame cannot be read");
+                    tables.count_drop(NO_SLOT, DropReason::PuntFailed);
+                }
+                read => return read.map(Some),
             }
         }
         Ok(None)
@@ -148,5 +170,25 @@ impl Running {
         engine.switch(packet, &mut queue);
         engine.flush(&mut queue);
         self.reported.notify();
+    }
+}
+
+/// A TAP takes a frame out of its queue before it finds that it cannot hand it over. Only where the interface is going (EIO) or
+/// gone (EBADFD) does the error stay.
+fn is_about_one_frame(error: &io::Error) -> bool {
+    !matches!(error.raw_os_error(), Some(libc::EIO | libc::EBADFD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_cannot_be_read_is_no_reason_to_end_and_a_removed_interface_is_one() {
+        for (errno, goes_on) in
+            [(libc::EINVAL, true), (libc::EFAULT, true), (libc::EIO, false), (libc::EBADFD, false)]
+        {
+            assert_eq!(is_about_one_frame(&io::Error::from_raw_os_error(errno)), goes_on, "{errno}");
+        }
     }
 }

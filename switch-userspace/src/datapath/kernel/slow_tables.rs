@@ -56,7 +56,8 @@ impl SlowTables {
 
 impl Tables for SlowTables {
     fn port(&self, port: PortId) -> Option<PortConfig> {
-        (port.0 < MAX_PORTS).then(|| self.ports.get(&port.0, 0).ok()).flatten()
+        let config = (port.0 < MAX_PORTS).then(|| self.ports.get(&port.0, 0).ok()).flatten();
+        config.filter(|config| config.domain() != DomainId::NONE)
     }
 
     fn domain(&self, domain: DomainId) -> Option<DomainConfig> {

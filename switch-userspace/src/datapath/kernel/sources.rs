@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aya::maps::MapError;
 use switch_common::abi::{
     addr::Slot,
     names,
     source::{SourceKey, SourceScope},
 };
 
-use super::maps::{Maps, map_error};
+use super::maps::{Maps, map_error, remove_key};
 use crate::datapath::DatapathError;
 
 /// Which records each slot has.
@@ -70,10 +69,8 @@ impl Sources {
             }
         }
         for key in before.iter().filter(|key| wanted.iter().all(|(wanted, _)| wanted != *key)) {
-            match maps.sources.remove(key) {
-                Ok(()) | Err(MapError::KeyNotFound) => present.retain(|other| other != key),
-                Err(error) => return Err(map_error("remove", names::MAP_SOURCES)(error)),
-            }
+            remove_key(&mut maps.sources, key, "remove", names::MAP_SOURCES)?;
+            present.retain(|other| other != key);
         }
         Ok(())
     }
