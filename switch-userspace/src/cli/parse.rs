@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use switch_common::abi::addr::MacAddr;
 
+use crate::model::{ModelError, SourcePair};
+
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Switch {
@@ -47,6 +49,18 @@ impl FromStr for LabelWord {
             Some(key) if !key.is_empty() => Ok(Self::Remove(key.to_owned())),
             _ => Err("write KEY=VALUE to put a label on, KEY- to take it off".to_owned()),
         }
+    }
+}
+
+/// A source that a port may use beside its own; nothing for `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowed(pub(super) Option<SourcePair>);
+
+impl FromStr for Allowed {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
     }
 }
 

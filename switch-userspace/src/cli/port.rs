@@ -8,7 +8,7 @@ use switch_common::DropReason;
 use super::{
     error::CliError,
     output::{self, Format, Listed, Output, joined, size},
-    parse::Switch,
+    parse::{Allowed, Switch},
     place::Place,
     table::{Table, pairs},
 };
@@ -23,7 +23,9 @@ Examples:
   wye port ls
   wye port show web
   wye port set web --isolated on --max-macs 4
-  wye port set web:eth1 --flood off --learning off";
+  wye port set web:eth1 --flood off --learning off
+  wye port set router --allow 02:00:00:00:00:07/10.0.0.7 --allow 02:00:00:00:00:08
+  wye port set bridge --guard off";
 
 /// Show ports and their counters, and set their switches.
 #[derive(Debug, Args)]
@@ -89,6 +91,15 @@ struct Change {
     /// Most MACs that may be learned at it, besides the endpoint's own; 0 is no cap.
     #[arg(long, value_name = "N")]
     max_macs: Option<u32>,
+    /// Judge what it sends: its own MAC and addresses only, no router, no DHCP server.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    guard: Option<Switch>,
+    /// Take frames only from MACs that are in the FDB for it.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    locked: Option<Switch>,
+    /// A source it may use beside its own; repeatable, in place of those allowed before. `none` takes all of them back.
+    #[arg(long, value_name = "MAC[/IP]|none")]
+    allow: Vec<Allowed>,
 }
 
 impl From<&Change> for PortChange {
@@ -101,6 +112,10 @@ impl From<&Change> for PortChange {
             isolated: change.isolated.map(bool::from),
             hairpin: change.hairpin.map(bool::from),
             max_macs: change.max_macs,
+            guard: change.guard.map(bool::from),
+            locked: change.locked.map(bool::from),
+            allow: (!change.allow.is_empty())
+                .then(|| change.allow.iter().filter_map(|allowed| allowed.0).collect()),
         }
     }
 }
@@ -166,6 +181,7 @@ fn page(port: &Port) -> String {
         ("MAC", port.mac.clone()),
         ("MTU", port.mtu.to_string()),
         ("SWITCHES", switches_on(&port.settings)),
+        ("ALLOWED", joined(port.settings.allow.iter().map(ToString::to_string))),
         ("MACS", learned(port)),
         ("RX", format!("{} frames, {} bytes", counters.rx_frames, counters.rx_bytes)),
         ("TX", format!("{} frames, {} bytes", counters.tx_frames, counters.tx_bytes)),
@@ -192,6 +208,8 @@ fn switches_on(settings: &PortSettings) -> String {
         ("mcast-flood", settings.mcast_flood),
         ("isolated", settings.isolated),
         ("hairpin", settings.hairpin),
+        ("guard", settings.guard),
+        ("locked", settings.locked),
     ];
     joined(switches.iter().filter(|(_, on)| *on).map(|(name, _)| name))
 }

@@ -198,6 +198,7 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::AddressReserved { .. }
         | ModelError::TwoAddresses { .. }
         | ModelError::BadMac { .. }
+        | ModelError::BadSource { .. }
         | ModelError::SeveralNetworks { .. } => ExitClass::Usage,
         ModelError::NoNetwork { .. }
         | ModelError::NoEndpoint { .. }
@@ -304,6 +305,7 @@ fn model_next(error: &ModelError) -> Option<String> {
         | ModelError::AddressTaken { .. }
         | ModelError::TwoAddresses { .. }
         | ModelError::BadMac { .. }
+        | ModelError::BadSource { .. }
         | ModelError::MacTaken { .. }
         | ModelError::NoFreeMac { .. }
         | ModelError::OtherNetwork { .. }

@@ -1,6 +1,9 @@
 //! What the control plane does to the kernel: the datapath and the host's interfaces behind one door.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::IpNet;
 use switch_common::{
@@ -9,6 +12,7 @@ use switch_common::{
         addr::{DomainId, MacAddr, PortId, Slot},
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
+        source::{SourceKey, SourceScope},
     },
     units::Nanos,
 };
@@ -41,23 +45,55 @@ pub(super) struct Kernel {
 }
 
 /// What the datapath is told of a port.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PortRecord {
+#[derive(Clone, Debug)]
+pub(super) struct PortRecord<'a> {
     pub(super) id: PortId,
     pub(super) domain: DomainId,
     pub(super) slot: Slot,
     pub(super) mac: MacAddr,
     pub(super) mtu: u32,
     pub(super) settings: PortSettings,
+    /// The endpoint's own addresses.
+    pub(super) addresses: &'a [IpNet],
     pub(super) is_uplink: bool,
 }
 
-impl PortRecord {
+impl PortRecord<'_> {
     /// As the datapath keeps it.
     pub(super) fn config(&self) -> PortConfig {
-        let flags =
-            self.settings.flags().with(PortFlags::UPLINK, self.is_uplink).with(PortFlags::READY, true);
+        let flags = self
+            .settings
+            .flags()
+            .with(PortFlags::UPLINK, self.is_uplink)
+            .with(PortFlags::MORE_SOURCES, !self.sources().is_empty())
+            .with(PortFlags::READY, true);
         PortConfig::new(self.domain, self.slot, self.mac, self.mtu, self.settings.max_macs, flags)
+            .with_addresses(
+                self.ipv4().next().unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
+                self.ipv6().next().unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
+            )
+    }
+
+    /// The sources that the port may use beside those that `config` says.
+    pub(super) fn sources(&self) -> Vec<(SourceKey, SourceScope)> {
+        let own_v4 = self.ipv4().skip(1).map(|ip| SourceKey::ipv4(self.slot, self.mac, ip.octets()));
+        let own_v6 = self.ipv6().skip(1).map(|ip| SourceKey::ipv6(self.slot, self.mac, ip.octets()));
+        let own = own_v4.chain(own_v6).map(|key| (key, SourceScope::Listed));
+        own.chain(self.settings.allow.iter().flat_map(|pair| pair.records(self.slot))).collect()
+    }
+
+    fn ipv4(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.iter().filter_map(|net| match net {
+            IpNet::V4(net) => Some(net.addr()),
+            IpNet::V6(_) => None,
+        })
+    }
+
+    fn ipv6(&self) -> impl Iterator<Item = Ipv6Addr> {
+        self.addresses.iter().filter_map(|net| match net {
+            IpNet::V6(net) => Some(net.addr()),
+            IpNet::V4(_) => None,
+        })
     }
 }
 
@@ -147,12 +183,14 @@ impl Kernel {
     pub(super) fn add_port<'a>(
         &'a self,
         undo: &mut Undo<'a>,
-        record: PortRecord,
+        record: &PortRecord<'_>,
     ) -> Result<(), ControlError> {
-        self.datapath(|datapath| datapath.attach_port(record.id, record.config()))?;
-        undo.push(format!("detach port {}", record.id.0), move || {
-            self.datapath(|datapath| datapath.detach_port(record.id))
+        let id = record.id;
+        self.datapath(|datapath| datapath.attach_port(id, record.config()))?;
+        undo.push(format!("detach port {id}", id = id.0), move || {
+            self.datapath(|datapath| datapath.detach_port(id))
         });
+        self.datapath(|datapath| datapath.set_sources(record.slot, &record.sources()))?;
         self.put_fdb(record.domain, record.mac, record.id, FdbKind::Endpoint)
     }
 

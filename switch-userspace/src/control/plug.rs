@@ -45,7 +45,7 @@ impl Kernel {
         self.make_pair(undo, model, network, attachment, inside)?;
         let port = attachment.port;
         self.quiet_host_side(attachment)?;
-        self.add_port(undo, record(network, attachment, network.mtu))?;
+        self.add_port(undo, &record(network, attachment, network.mtu))?;
         self.ports.set_link(port.into(), &up(true))?;
         undo.push(format!("set interface {} down", attachment.host_ifname), move || {
             ignore_gone(self.ports.set_link(port.into(), &up(false)))
@@ -125,14 +125,15 @@ impl Kernel {
 }
 
 /// What the datapath is told of an attachment's port.
-pub(super) fn record(network: &Network, attachment: &Attachment, mtu: u32) -> PortRecord {
+pub(super) fn record<'a>(network: &Network, attachment: &'a Attachment, mtu: u32) -> PortRecord<'a> {
     PortRecord {
         id: attachment.port,
         domain: network.domain,
         slot: attachment.slot,
         mac: attachment.mac,
         mtu,
-        settings: attachment.settings,
+        settings: attachment.settings.clone(),
+        addresses: &attachment.addresses,
         is_uplink: false,
     }
 }

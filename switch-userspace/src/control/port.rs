@@ -1,9 +1,15 @@
 //! Ports: list, show, set.
 
+use switch_common::abi::{
+    addr::{PortId, Slot},
+    port::PortConfig,
+    source::{SourceKey, SourceScope},
+};
+
 use super::{
     Control,
     error::ControlError,
-    kernel::PortRecord,
+    kernel::{Kernel, PortRecord},
     plug, uplink,
     view::{host_ifname, kind},
 };
@@ -45,26 +51,24 @@ impl Control {
 
     fn try_set_port(&mut self, name: &str, change: PortChange) -> Result<Port, ControlError> {
         let port = self.model.port_by_name(name)?;
-        let (slot, before) = (port.slot(), port.settings());
-        let settings = changed(before, change);
-        let record = self.record(&port)?;
+        let settings = changed(port.settings().clone(), change);
+        let record = self.record(&port)?.map(|old| {
+            let new = PortRecord { settings: settings.clone(), ..old.clone() };
+            (Written::of(&old), Written::of(&new))
+        });
         let mut next = self.model.clone();
-        next.set_port(slot, settings);
+        next.set_port(port.slot(), &settings);
         self.transact(next, |kernel, undo, _| {
-            let Some(old) = record else { return Ok(()) };
-            let new = PortRecord { settings, ..old };
-            kernel.datapath(|datapath| datapath.update_port(new.id, new.config()))?;
-            undo.push(format!("restore port {}", old.id.0), move || {
-                kernel.datapath(|datapath| datapath.update_port(old.id, old.config()))
-            });
-            Ok(())
+            let Some((old, new)) = record else { return Ok(()) };
+            undo.push(format!("restore port {}", old.id.0), move || old.write(kernel));
+            new.write(kernel)
         })?;
         self.hub.publish(EventKind::PortSet { port: name.to_owned(), settings });
         self.find_port(name)
     }
 
     /// What the datapath knows of a port; `None` while its interface is missing.
-    fn record(&self, port: &PortRef<'_>) -> Result<Option<PortRecord>, ControlError> {
+    fn record<'a>(&self, port: &PortRef<'a>) -> Result<Option<PortRecord<'a>>, ControlError> {
         let Some(mtu) = self.mtus.get(&port.slot()).copied() else { return Ok(None) };
         let network = self.model.network(port.network())?;
         Ok(Some(match port {
@@ -92,7 +96,7 @@ impl Control {
             slot: slot.0,
             mac: port.mac().to_string(),
             mtu: self.mtus.get(&slot).copied().unwrap_or_default(),
-            settings: port.settings(),
+            settings: port.settings().clone(),
             learned: state.learned,
             counters: Counters {
                 rx_frames: counters.rx_frames,
@@ -115,6 +119,27 @@ impl Control {
     }
 }
 
+/// All that the datapath is told of a port's settings.
+struct Written {
+    id: PortId,
+    slot: Slot,
+    config: PortConfig,
+    sources: Vec<(SourceKey, SourceScope)>,
+}
+
+impl Written {
+    fn of(record: &PortRecord<'_>) -> Self {
+        Self { id: record.id, slot: record.slot, config: record.config(), sources: record.sources() }
+    }
+
+    fn write(&self, kernel: &Kernel) -> Result<(), ControlError> {
+        kernel.datapath(|datapath| {
+            datapath.set_sources(self.slot, &self.sources)?;
+            datapath.update_port(self.id, self.config)
+        })
+    }
+}
+
 fn changed(before: PortSettings, change: PortChange) -> PortSettings {
     PortSettings {
         learning: change.learning.unwrap_or(before.learning),
@@ -124,5 +149,8 @@ fn changed(before: PortSettings, change: PortChange) -> PortSettings {
         isolated: change.isolated.unwrap_or(before.isolated),
         hairpin: change.hairpin.unwrap_or(before.hairpin),
         max_macs: change.max_macs.unwrap_or(before.max_macs),
+        guard: change.guard.unwrap_or(before.guard),
+        locked: change.locked.unwrap_or(before.locked),
+        allow: change.allow.unwrap_or(before.allow),
     }
 }

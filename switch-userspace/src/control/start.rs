@@ -162,7 +162,10 @@ impl Control {
         let network = self.model.network(&attachment.network)?;
         let mtu = self.inner_mtu(endpoint, &attachment).unwrap_or(network.mtu).min(network.mtu);
         let record = super::plug::record(network, &attachment, mtu);
-        self.kernel.datapath(|datapath| datapath.attach_port(record.id, record.config()))?;
+        self.kernel.datapath(|datapath| {
+            datapath.attach_port(record.id, record.config())?;
+            datapath.set_sources(record.slot, &record.sources())
+        })?;
         self.mtus.insert(slot, mtu);
         Ok(())
     }

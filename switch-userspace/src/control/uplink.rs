@@ -36,7 +36,7 @@ impl Kernel {
             return Err(unfit(&format!("its index {} is also that of port {}", link.index, other.name())));
         }
         let slot = model.free_slot()?;
-        let settings = PortSettings::default();
+        let settings = PortSettings::of_uplink();
         let was_promiscuous = link.promiscuous;
         let uplink = Uplink { ifname: ifname.clone(), port, mac, slot, settings, was_promiscuous };
         Ok(model.add_uplink(network, uplink)?)
@@ -50,7 +50,7 @@ impl Kernel {
         uplink: &Uplink,
         link: &Link,
     ) -> Result<(), ControlError> {
-        self.add_port(undo, uplink_record(network, uplink, link.mtu))?;
+        self.add_port(undo, &uplink_record(network, uplink, link.mtu))?;
         self.set_promiscuous(uplink, true)?;
         let uplink = uplink.clone();
         undo.push(format!("restore interface {}", uplink.ifname), move || {
@@ -79,14 +79,15 @@ impl Kernel {
 }
 
 /// What the datapath is told of an uplink's port; its MTU is at most its network's.
-pub(super) fn uplink_record(network: &Network, uplink: &Uplink, mtu: u32) -> PortRecord {
+pub(super) fn uplink_record(network: &Network, uplink: &Uplink, mtu: u32) -> PortRecord<'static> {
     PortRecord {
         id: uplink.port,
         domain: network.domain,
         slot: uplink.slot,
         mac: uplink.mac,
         mtu: mtu.min(network.mtu),
-        settings: uplink.settings,
+        settings: uplink.settings.clone(),
+        addresses: &[],
         is_uplink: true,
     }
 }

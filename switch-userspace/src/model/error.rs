@@ -21,6 +21,12 @@ pub enum ModelError {
     /// A subnet that no network can have.
     #[error(transparent)]
     Subnet(#[from] SubnetError),
+    /// A source that no station has.
+    #[error("{text:?} is no source: MAC or MAC/IP, each of one station")]
+    BadSource {
+        /// What was given.
+        text: String,
+    },
     /// An interface name that cannot be used.
     #[error(transparent)]
     Interface(#[from] netns::NameError),

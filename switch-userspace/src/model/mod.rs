@@ -14,6 +14,7 @@ mod options;
 mod pool;
 mod port;
 mod serial;
+mod source;
 mod subnet;
 mod time;
 
@@ -38,6 +39,7 @@ pub use self::{
     options::{DEFAULT_AGEING_SECS, Options},
     pool::Occupied,
     port::{PortRef, PortSettings},
+    source::SourcePair,
     subnet::{Subnet, SubnetError},
     time::Timestamp,
 };

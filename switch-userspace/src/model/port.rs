@@ -12,10 +12,12 @@ use super::{
     error::ModelError,
     names::{EndpointName, NetworkName},
     network::Uplink,
+    source::SourcePair,
 };
 
 /// A port's switches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PortSettings {
     /// Source MACs are learned.
     pub learning: bool,
@@ -31,6 +33,12 @@ pub struct PortSettings {
     pub hairpin: bool,
     /// Most MACs that may be learned; 0 is no cap.
     pub max_macs: u32,
+    /// The port speaks for itself only: its own MAC and addresses, and those of `allow`.
+    pub guard: bool,
+    /// A source MAC must be in the FDB for this port.
+    pub locked: bool,
+    /// Sources beside the port's own.
+    pub allow: Vec<SourcePair>,
 }
 
 impl Default for PortSettings {
@@ -43,14 +51,23 @@ impl Default for PortSettings {
             isolated: false,
             hairpin: false,
             max_macs: 0,
+            guard: true,
+            locked: false,
+            allow: Vec::new(),
         }
     }
 }
 
 impl PortSettings {
+    /// What a new uplink has: all the world is behind it, so that it speaks for everybody.
+    #[must_use]
+    pub fn of_uplink() -> Self {
+        Self { guard: false, ..Self::default() }
+    }
+
     /// The datapath's flags for these switches.
     #[must_use]
-    pub fn flags(self) -> PortFlags {
+    pub fn flags(&self) -> PortFlags {
         PortFlags::NONE
             .with(PortFlags::LEARNING, self.learning)
             .with(PortFlags::FLOOD, self.flood)
@@ -58,6 +75,8 @@ impl PortSettings {
             .with(PortFlags::MCAST_FLOOD, self.mcast_flood)
             .with(PortFlags::ISOLATED, self.isolated)
             .with(PortFlags::HAIRPIN, self.hairpin)
+            .with(PortFlags::GUARD, self.guard)
+            .with(PortFlags::LOCKED, self.locked)
     }
 }
 
@@ -133,10 +152,10 @@ impl<'a> PortRef<'a> {
 
     /// Its switches.
     #[must_use]
-    pub fn settings(&self) -> PortSettings {
+    pub fn settings(&self) -> &'a PortSettings {
         match self {
-            Self::Endpoint { attachment, .. } => attachment.settings,
-            Self::Uplink { uplink, .. } => uplink.settings,
+            Self::Endpoint { attachment, .. } => &attachment.settings,
+            Self::Uplink { uplink, .. } => &uplink.settings,
         }
     }
 }
@@ -186,14 +205,14 @@ impl Model {
     }
 
     /// Gives the port with the dense number `slot` other switches.
-    pub fn set_port(&mut self, slot: Slot, settings: PortSettings) {
+    pub fn set_port(&mut self, slot: Slot, settings: &PortSettings) {
         let attachments = self.endpoints.values_mut().flat_map(|endpoint| endpoint.attachments.iter_mut());
         let uplinks = self.networks.values_mut().flat_map(|network| network.uplinks.iter_mut());
         let all = attachments
             .map(|attachment| (attachment.slot, &mut attachment.settings))
             .chain(uplinks.map(|uplink| (uplink.slot, &mut uplink.settings)));
         for (_, place) in all.filter(|(at, _)| *at == slot) {
-            *place = settings;
+            place.clone_from(settings);
         }
     }
 }
@@ -204,7 +223,8 @@ mod tests {
 
     #[test]
     fn default_switches_are_those_of_the_datapath() {
-        assert_eq!(PortSettings::default().flags(), PortFlags::DEFAULT);
+        assert_eq!(PortSettings::default().flags(), PortFlags::DEFAULT.with(PortFlags::GUARD, true));
+        assert_eq!(PortSettings::of_uplink().flags(), PortFlags::DEFAULT);
     }
 
     #[test]
@@ -214,15 +234,18 @@ mod tests {
             flood: false,
             bcast_flood: false,
             mcast_flood: false,
+            guard: false,
             ..PortSettings::default()
         };
         for (settings, flag) in [
-            (PortSettings { learning: true, ..off }, PortFlags::LEARNING),
-            (PortSettings { flood: true, ..off }, PortFlags::FLOOD),
-            (PortSettings { bcast_flood: true, ..off }, PortFlags::BCAST_FLOOD),
-            (PortSettings { mcast_flood: true, ..off }, PortFlags::MCAST_FLOOD),
-            (PortSettings { isolated: true, ..off }, PortFlags::ISOLATED),
-            (PortSettings { hairpin: true, ..off }, PortFlags::HAIRPIN),
+            (PortSettings { learning: true, ..off.clone() }, PortFlags::LEARNING),
+            (PortSettings { flood: true, ..off.clone() }, PortFlags::FLOOD),
+            (PortSettings { bcast_flood: true, ..off.clone() }, PortFlags::BCAST_FLOOD),
+            (PortSettings { mcast_flood: true, ..off.clone() }, PortFlags::MCAST_FLOOD),
+            (PortSettings { isolated: true, ..off.clone() }, PortFlags::ISOLATED),
+            (PortSettings { hairpin: true, ..off.clone() }, PortFlags::HAIRPIN),
+            (PortSettings { guard: true, ..off.clone() }, PortFlags::GUARD),
+            (PortSettings { locked: true, ..off.clone() }, PortFlags::LOCKED),
         ] {
             assert_eq!(settings.flags(), flag);
         }

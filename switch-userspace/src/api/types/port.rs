@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::PortSettings;
+use crate::model::SourcePair;
 
 /// What a port leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ pub struct Port {
 }
 
 /// Changes a port's switches; what is absent stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PortChange {
     /// See [`PortSettings::learning`].
@@ -65,6 +66,12 @@ pub struct PortChange {
     pub hairpin: Option<bool>,
     /// See [`PortSettings::max_macs`].
     pub max_macs: Option<u32>,
+    /// See [`PortSettings::guard`].
+    pub guard: Option<bool>,
+    /// See [`PortSettings::locked`].
+    pub locked: Option<bool>,
+    /// Takes the place of [`PortSettings::allow`].
+    pub allow: Option<Vec<SourcePair>>,
 }
 
 /// Traffic through a port; `rx` came from it, `tx` went to it. A GSO super-frame counts as one frame.
