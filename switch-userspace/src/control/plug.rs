@@ -118,8 +118,8 @@ impl Kernel {
     fn quiet_host_side(&self, attachment: &Attachment) -> Result<(), ControlError> {
         let name = &attachment.host_ifname;
         self.in_port_netns(|| {
-            set_if_there(Sysctl::interface(Family::Ipv6, name, "disable_ipv6"), "1")?;
-            set_if_there(Sysctl::interface(Family::Ipv6, name, "accept_ra"), "0")
+            Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there("1")?;
+            Sysctl::interface(Family::Ipv6, name, "accept_ra").set_if_there("0")
         })
     }
 }
@@ -152,11 +152,11 @@ fn furnish(
     let is_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
     inside.run(|| {
         let name = &attachment.ifname;
-        set_if_there(Sysctl::interface(Family::Ipv6, name, "disable_ipv6"), if is_v6 { "0" } else { "1" })?;
-        set_if_there(Sysctl::interface(Family::Ipv6, name, "accept_ra"), "0")?;
+        Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there(if is_v6 { "0" } else { "1" })?;
+        Sysctl::interface(Family::Ipv6, name, "accept_ra").set_if_there("0")?;
         // Neighbours may still know the address from an endpoint that is gone: it is announced when the interface goes up.
-        set_if_there(Sysctl::interface(Family::Ipv4, name, "arp_notify"), "1")?;
-        set_if_there(Sysctl::interface(Family::Ipv6, name, "ndisc_notify"), "1")?;
+        Sysctl::interface(Family::Ipv4, name, "arp_notify").set_if_there("1")?;
+        Sysctl::interface(Family::Ipv6, name, "ndisc_notify").set_if_there("1")?;
         let netlink = Netlink::open()?;
         let index = netlink.link_by_name(name.as_str())?.index;
         for net in &attachment.addresses {
@@ -196,14 +196,6 @@ fn default_route(gateway: IpAddr, device: IfIndex, position: usize) -> Route {
 fn has_link(inside: &Netns, attachment: &Attachment) -> Result<bool, ControlError> {
     let netlink = Netlink::open_in(inside)?;
     Ok(netlink.link_by_name(attachment.ifname.as_str()).is_ok())
-}
-
-/// A kernel without IPv6 has no settings for it.
-fn set_if_there(sysctl: Sysctl, value: &str) -> Result<(), NetnsError> {
-    match sysctl.set(value) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// What was to be removed and is not there is no failure.
