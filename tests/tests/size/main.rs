@@ -30,7 +30,7 @@ use wye_tests::{
 
 use self::quiet::Quiet;
 
-both_datapaths!(eleven_hundred_ports_on_one_network);
+both_datapaths!(eleven_hundred_ports_on_one_network, the_fdb_takes_65536_entries_and_loses_nothing_when_full,);
 
 const PORTS: usize = 1_100;
 /// Pairs that ping each other.
@@ -128,9 +128,8 @@ fn a_broadcast_reaches_every_other_port_once(api: &Client, quiet: &[Quiet], rng:
     }
 }
 
-#[test]
-fn the_fdb_takes_65536_entries_and_loses_nothing_when_full() {
-    let wye = Wye::start(Mode::Ebpf);
+fn the_fdb_takes_65536_entries_and_loses_nothing_when_full(mode: Mode) {
+    let wye = Wye::start(mode);
     let api = client(&wye);
     network(&api);
     let [a, b] = ["a", "b"].map(|name| Quiet::add(&wye, &api, name));

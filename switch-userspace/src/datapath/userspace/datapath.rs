@@ -233,7 +233,7 @@ impl Datapath for UserspaceDatapath {
         let rings = (self.workers.len() + self.uplinks.len()) as u64;
         let mut tables = self.tables.uses();
         tables.push(TableUse {
-            name: String::from("RINGS"),
+            name: String::from("rings"),
             entries: None,
             capacity: rings * u64::from(rings::RING_SLOTS),
             memory_bytes: rings * rings::RING_BYTES,

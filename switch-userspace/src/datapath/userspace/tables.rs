@@ -134,7 +134,7 @@ impl MemTables {
         let view = self.view();
         let Configuration { ports, domains, sources } = &*view.configuration;
         let accounts = TableUse {
-            name: names::MAP_PORT_COUNTERS.to_owned(),
+            name: names::MAP_PORT_COUNTERS.to_ascii_lowercase(),
             entries: Some(ports.len() as u64),
             capacity: MAX_SLOTS.into(),
             memory_bytes: self.accounts.memory_bytes(),
@@ -210,7 +210,7 @@ impl Configuration {
 
 fn table_use<K, V>(name: &str, table: &HashMap<K, V>, capacity: u32) -> TableUse {
     TableUse {
-        name: name.to_owned(),
+        name: name.to_ascii_lowercase(),
         entries: Some(table.len() as u64),
         capacity: capacity.into(),
         memory_bytes: (table.capacity() * size_of::<(K, V)>()) as u64,
