@@ -2,7 +2,8 @@
 
 use switch_userspace::{
     api::types::{
-        Endpoint, ExitClass, FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, SetType,
+        Endpoint, ExitClass, FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, PortChange,
+        SetType,
     },
     netns::{LinkSettings, Netlink},
 };
@@ -13,6 +14,8 @@ const MAC: &str = "02:00:00:00:aa:01";
 
 /// Lets an endpoint send from another MAC than its own, so that one is learned.
 fn learn(switch: &Switch, from: &Endpoint, to: &Endpoint) {
+    let (name, unguarded) = (from.name.clone(), PortChange { guard: Some(false), ..PortChange::default() });
+    switch.ask(move |control| control.set_port(&name, unguarded)).expect("a port without a guard");
     let netlink = Netlink::open_in(&inside(from)).expect("netlink");
     let eth0 = netlink.link_by_name("eth0").expect("eth0").index;
     let mac = LinkSettings { mac: Some(MAC.parse().expect("mac")), ..LinkSettings::default() };
