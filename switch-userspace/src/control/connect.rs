@@ -36,19 +36,19 @@ impl Control {
         let (network, endpoint) = (network_name(network)?, endpoint_name(endpoint)?);
         let spec = attachment_spec(wish)?;
         let mut next = self.model.clone();
-        let position = next.endpoint(&endpoint)?.attachments.len();
+        let only = next.endpoint(&endpoint)?.attachments.is_empty();
         let host = self.kernel.host_side(&next)?;
         let mut attachment = next.attach(&self.settings.instance, &endpoint, &network, spec, host)?;
         let inside = self.netns_of(&endpoint)?;
+        let slot = attachment.slot;
         let port = self.transact(next, |kernel, undo, next| {
-            kernel.plug(undo, next, &mut attachment, &inside, position)?;
-            let port =
-                PortRef::Endpoint { endpoint: &endpoint, attachment: &attachment, only: position == 0 };
+            kernel.plug(undo, next, &mut attachment, &inside)?;
+            let port = PortRef::Endpoint { endpoint: &endpoint, attachment: &attachment, only };
             let port = port.name();
             next.put_attachment(&endpoint, attachment);
             Ok(port)
         })?;
-        self.note_mtus(&endpoint)?;
+        self.note_mtu(&network, slot)?;
         self.hub.publish(EventKind::EndpointConnected {
             endpoint: endpoint.to_string(),
             network: network.to_string(),

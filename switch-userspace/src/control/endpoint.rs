@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use switch_common::abi::addr::Slot;
+
 use super::{
     Control,
     connect::attachment_spec,
@@ -14,6 +16,7 @@ use crate::{
     api::types::{Endpoint, EndpointAdd, ErrorBody, EventKind, LabelChange, NetnsChoice, Removed},
     model::{
         EndpointName, EndpointNetns, EndpointSpec, LabelKey, LabelValue, Labels, Model, ModelError, Namespace,
+        NetworkName,
     },
     netns::{Netns, TeardownErrors, named_path},
 };
@@ -82,6 +85,7 @@ impl Control {
         let host = self.kernel.host_side(&next)?;
         let mut attachment =
             next.attach(&self.settings.instance, &name, &network, attachment_spec(wish.connect)?, host)?;
+        let slot = attachment.slot;
         self.transact(next, |kernel, undo, next| {
             let inside = match open {
                 Some(inside) => inside,
@@ -91,11 +95,11 @@ impl Control {
                     made
                 }
             };
-            kernel.plug(undo, next, &mut attachment, &inside, 0)?;
+            kernel.plug(undo, next, &mut attachment, &inside)?;
             next.put_attachment(&name, attachment);
             Ok(())
         })?;
-        self.note_mtus(&name)?;
+        self.note_mtu(&network, slot)?;
         self.hub.publish(EventKind::EndpointAdded { endpoint: name.to_string() });
         self.find_endpoint(name.as_str())
     }
@@ -155,12 +159,10 @@ impl Control {
         self.find_endpoint(name.as_str())
     }
 
-    /// Notes the MTU that the ports of a freshly plugged endpoint have.
-    pub(super) fn note_mtus(&mut self, name: &EndpointName) -> Result<(), ControlError> {
-        for attachment in &self.model.endpoint(name)?.attachments {
-            let mtu = self.model.network(&attachment.network)?.mtu;
-            self.mtus.entry(attachment.slot).or_insert(mtu);
-        }
+    /// Notes the MTU of a freshly plugged port: that of its network.
+    pub(super) fn note_mtu(&mut self, network: &NetworkName, slot: Slot) -> Result<(), ControlError> {
+        let mtu = self.model.network(network)?.mtu;
+        self.mtus.insert(slot, mtu);
         Ok(())
     }
 

@@ -31,15 +31,13 @@ const METRIC_STEP: u32 = 100;
 const HOST_SIDE_MTU: u32 = 65_535;
 
 impl Kernel {
-    /// Makes the interfaces of an attachment and brings them up. `position` is the attachment's among those of its endpoint.
-    /// The port's index may become another one.
+    /// Makes the interfaces of an attachment and brings them up. The port's index may become another one.
     pub(super) fn plug<'a>(
         &'a self,
         undo: &mut Undo<'a>,
         model: &Model,
         attachment: &mut Attachment,
         inside: &Netns,
-        position: usize,
     ) -> Result<(), ControlError> {
         let network = model.network(&attachment.network)?;
         self.make_pair(undo, model, network, attachment, inside)?;
@@ -50,7 +48,7 @@ impl Kernel {
         undo.push(format!("set interface {} down", attachment.host_ifname), move || {
             ignore_gone(self.ports.set_link(port.into(), &up(false)))
         });
-        furnish(network, attachment, inside, position)
+        furnish(network, attachment, inside)
     }
 
     /// Removes the interfaces of an attachment and its port. What is gone already is no failure.
@@ -143,12 +141,7 @@ fn up(on: bool) -> LinkSettings<'static> {
 }
 
 /// Gives the endpoint's side its addresses and routes, and brings it up.
-fn furnish(
-    network: &Network,
-    attachment: &Attachment,
-    inside: &Netns,
-    position: usize,
-) -> Result<(), ControlError> {
+fn furnish(network: &Network, attachment: &Attachment, inside: &Netns) -> Result<(), ControlError> {
     let is_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
     inside.run(|| {
         let name = &attachment.ifname;
@@ -164,7 +157,7 @@ fn furnish(
         }
         netlink.set_link(index, &up(true))?;
         for gateway in default_gateways(network) {
-            let route = default_route(gateway, index, position);
+            let route = default_route(gateway, index, attachment.rank);
             netlink.add_route(&route).map_err(|error| {
                 let taken = ControlError::DefaultRouteExists { netns: inside.label().to_owned() };
                 if error.kind() == ErrorKind::Exists { taken } else { error.into() }
@@ -186,11 +179,10 @@ pub(super) fn default_gateways(network: &Network) -> Vec<IpAddr> {
     }
 }
 
-/// The first interface's default route wins; the others' stand by.
-fn default_route(gateway: IpAddr, device: IfIndex, position: usize) -> Route {
+/// The default route of the interface with the lowest rank wins; the others' stand by.
+fn default_route(gateway: IpAddr, device: IfIndex, rank: u16) -> Route {
     let base = if gateway.is_ipv4() { 0 } else { METRIC_V6 };
-    let rank = u32::try_from(position).unwrap_or(u32::MAX / METRIC_STEP - METRIC_V6);
-    Route { device: Some(device), metric: Some(base + rank * METRIC_STEP), ..Route::default_via(gateway) }
+    Route { device: Some(device), metric: Some(base + u32::from(rank) * METRIC_STEP), ..Route::default_via(gateway) }
 }
 
 fn has_link(inside: &Netns, attachment: &Attachment) -> Result<bool, ControlError> {

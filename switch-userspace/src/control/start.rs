@@ -47,13 +47,13 @@ impl Control {
         let mut notes = Vec::new();
         let model = match store.load()? {
             Loaded::State(model) => model,
-            Loaded::Nothing => Model::default(),
+            Loaded::Nothing => undescribed(&kernel)?,
             Loaded::Damaged { quarantined, why } => {
                 notes.push(format!(
                     "the stored state was damaged ({why}) and lies at {}: networks and endpoints have to be made again",
                     quarantined.display()
                 ));
-                Model { lost: lost_ports(&kernel)?, ..Model::default() }
+                undescribed(&kernel)?
             }
         };
         let mut control = Self {
@@ -172,12 +172,10 @@ impl Control {
 
     fn replug(&mut self, endpoint: &EndpointName, slot: Slot) -> Result<(), ControlError> {
         let Some(mut attachment) = self.attachment_in(endpoint, slot) else { return Ok(()) };
-        let attachments = &self.model.endpoint(endpoint)?.attachments;
-        let position = attachments.iter().position(|other| other.slot == slot).unwrap_or_default();
         let inside = self.netns_of(endpoint)?;
         attachment.port = self.kernel.free_index(&self.model)?;
         let mut undo = Undo::new();
-        self.kernel.plug(&mut undo, &self.model, &mut attachment, &inside, position)?;
+        self.kernel.plug(&mut undo, &self.model, &mut attachment, &inside)?;
         undo.commit();
         self.mtus.insert(slot, self.model.network(&attachment.network)?.mtu);
         self.model.put_attachment(endpoint, attachment);
@@ -207,14 +205,15 @@ impl Control {
     }
 }
 
-fn lost_ports(kernel: &Kernel) -> Result<Vec<LostPort>, ControlError> {
+/// The model where no state is to be had: ports that carry traffic all the same are lost ones, at this and every later start.
+fn undescribed(kernel: &Kernel) -> Result<Model, ControlError> {
     let ports = kernel.datapath(|datapath| datapath.ports())?;
     let lost = |port: crate::datapath::Port| LostPort {
         port: port.id,
         slot: port.config.slot(),
         domain: port.config.domain(),
     };
-    Ok(ports.into_iter().map(lost).collect())
+    Ok(Model { lost: ports.into_iter().map(lost).collect(), ..Model::default() })
 }
 
 fn told(step: &Step) -> String {

@@ -59,12 +59,19 @@ impl Model {
             host_ifname: host.ifname,
             port: host.port,
             slot: host.slot,
+            rank: self.free_rank(name)?,
             settings: PortSettings { isolated: network.isolated, ..PortSettings::default() },
         };
         if let Some(endpoint) = self.endpoints.get_mut(name) {
             endpoint.attachments.push(attachment.clone());
         }
         Ok(attachment)
+    }
+
+    fn free_rank(&self, name: &EndpointName) -> Result<u16, ModelError> {
+        let attachments = &self.endpoint(name)?.attachments;
+        let is_free = |rank: &u16| attachments.iter().all(|attachment| attachment.rank != *rank);
+        (0..).find(is_free).ok_or(ModelError::Full { what: "interfaces of an endpoint", limit: u16::MAX.into() })
     }
 
     fn ifname(&self, name: &EndpointName, wanted: Option<IfName>) -> Result<IfName, ModelError> {

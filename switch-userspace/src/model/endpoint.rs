@@ -79,6 +79,8 @@ pub struct Attachment {
     /// The port's dense number.
     #[serde(with = "StoredSlot")]
     pub slot: Slot,
+    /// Its place among the endpoint's default routes, which no other of its attachments has: the lowest one is used.
+    pub rank: u16,
     /// The port's switches.
     pub settings: PortSettings,
 }

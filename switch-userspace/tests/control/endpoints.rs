@@ -3,7 +3,7 @@
 use switch_common::abi::addr::MacAddr;
 use switch_userspace::{
     api::types::{Connect, EndpointState, LabelChange, NetnsChoice},
-    netns::{Family, IfName, Netlink, Netns, NetnsError, Sysctl},
+    netns::{Family, IfName, Netlink, Netns, NetnsError, Sysctl, TABLE_MAIN},
 };
 
 use crate::support::{Switch, inside, ip};
@@ -94,6 +94,31 @@ fn further_networks_are_further_interfaces_and_go_again() {
     switch.ask(move |control| control.disconnect("blue", &name)).expect("disconnected");
     assert!(switch.is_cut_off(&a, &ip(&b)));
     assert_eq!(switch.traces(), before);
+}
+
+#[test]
+fn an_endpoint_that_left_its_first_network_can_join_another_one() {
+    let switch = Switch::new();
+    for (network, subnet) in [("red", "10.1.0.0/24"), ("blue", "10.2.0.0/24"), ("green", "10.3.0.0/24")] {
+        switch.create(network, &[subnet]);
+    }
+    let a = switch.add("a", "red");
+    let join = |network: &'static str| {
+        let name = a.name.clone();
+        switch.ask(move |control| control.connect(network, &name, Connect::default()))
+    };
+    join("blue").expect("connected");
+    let name = a.name.clone();
+    switch.ask(move |control| control.disconnect("red", &name)).expect("disconnected");
+    join("green").expect("connected");
+    let routes = Netlink::open_in(&inside(&a)).expect("netlink").routes(TABLE_MAIN).expect("routes");
+    let mut gateways: Vec<_> = routes
+        .iter()
+        .filter(|route| route.destination.prefix_len() == 0)
+        .map(|route| (route.metric.unwrap_or_default(), route.gateway.expect("a gateway").to_string()))
+        .collect();
+    gateways.sort();
+    assert_eq!(gateways, [(0, "10.3.0.1".to_owned()), (100, "10.2.0.1".to_owned())]);
 }
 
 #[test]

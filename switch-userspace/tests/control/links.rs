@@ -1,7 +1,7 @@
 //! What happens to interfaces behind the switch's back.
 
 use switch_userspace::{
-    api::types::{Endpoint, EndpointState},
+    api::types::{Connect, Endpoint, EndpointState},
     netns::{LinkSettings, Netlink, Netns},
 };
 
@@ -40,6 +40,20 @@ fn an_endpoint_that_lost_its_interface_is_broken_until_a_restart_makes_it_again(
     assert_eq!(again.state, EndpointState::Ready);
     assert_eq!((ip(&again), &again.attachments[0].mac), (ip(&a), &a.attachments[0].mac));
     assert!(switch.reaches(&again, &ip(&b)));
+}
+
+#[test]
+fn a_port_that_was_lost_is_not_taken_for_attached_when_its_endpoint_gets_another_one() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    switch.create("blue", &[]);
+    let a = switch.add("a", "red");
+    switch.at_host.delete_link(a.attachments[0].host_ifindex.into()).expect("deleted");
+    state_is(&mut switch, "a", EndpointState::Broken);
+    assert_eq!(switch.status().ports, 0);
+    let name = a.name.clone();
+    switch.ask(move |control| control.connect("blue", &name, Connect::default())).expect("connected");
+    assert_eq!(switch.status().ports, 1);
 }
 
 #[test]
