@@ -2,11 +2,15 @@
 //!
 //! Signals and a plain stop leave the eBPF datapath as it is: traffic goes on, and the next daemon adopts it.
 
+mod leftovers;
+
 use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
+
+pub use self::leftovers::purge;
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -25,13 +29,12 @@ use crate::{
         watch::{watch_drops, watch_links},
     },
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
+    dirs,
     events::Hub,
     netns::{Monitor, Netns, NetnsError},
+    run_dir::{LOCK_NAME, LastStart},
     store::{Store, StoreError},
 };
-
-/// The lock's file name in the run directory: a daemon holds it for as long as it lives.
-pub const LOCK_NAME: &str = "lock";
 
 /// Why the daemon did not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,14 @@ pub enum DaemonError {
         instance: String,
         /// The lock file.
         lock: PathBuf,
+    },
+    /// The instance has the other datapath.
+    #[error("instance {instance} has the {mode} datapath already")]
+    OtherMode {
+        /// The instance.
+        instance: String,
+        /// The datapath that it has.
+        mode: Mode,
     },
     /// A file or socket operation failed.
     #[error("{op} {path}: {source}")]
@@ -79,7 +90,7 @@ impl DaemonError {
     #[must_use]
     pub fn class(&self) -> ExitClass {
         match self {
-            Self::Running { .. } => ExitClass::Conflict,
+            Self::Running { .. } | Self::OtherMode { .. } => ExitClass::Conflict,
             Self::Control(error) => error.code,
             Self::Io { source, .. } | Self::Start(source) => class_of(source),
             Self::Store(StoreError::Io { source, .. }) => class_of(source),
@@ -105,6 +116,7 @@ fn class_of(error: &io::Error) -> ExitClass {
 /// It could not start, or the API broke.
 pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Result<(), DaemonError> {
     let _lock = lock(settings)?;
+    leftovers::refuse_other_mode(settings)?;
     let hub = Hub::default();
     let control = start_control(settings, &hub)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,29 +133,12 @@ pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Resul
     })
 }
 
-/// Removes everything of an instance whose daemon is not running. Which datapath it had is told by what it left.
-///
-/// # Errors
-/// A daemon is running after all, or something could not be removed; the rest was.
-pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
-    let is_pinned = KernelDatapath::has_pins(settings.instance.as_str(), &settings.bpffs);
-    if !is_pinned && !settings.state_dir.exists() {
-        return Ok(());
-    }
-    let _lock = lock(settings)?;
-    let mode = if is_pinned { Mode::Ebpf } else { Mode::Userspace };
-    let settings = Settings { mode, ..settings.clone() };
-    let store = Store::open(&settings.state_dir)?;
-    let mut control = Control::open(settings.clone(), open_datapath(&settings)?, store, Hub::default())?;
-    control.stop(crate::api::types::Stop { purge: true })?;
-    Ok(())
-}
-
 fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, DaemonError> {
     let (owned, its_hub) = (settings.clone(), hub.clone());
     let (watched, wait) = crossbeam::channel::bounded(1);
     let control = Handle::spawn(move || {
         let datapath = open_datapath(&owned)?;
+        LastStart::note(&owned).map_err(io_error("note the start in", &owned.run_dir))?;
         let monitors = monitors(&*datapath)?;
         let control = Control::open(owned.clone(), datapath, Store::open(&owned.state_dir)?, its_hub)?;
         // The receiver below outlives this closure.
@@ -183,7 +178,7 @@ fn monitors(datapath: &dyn Datapath) -> Result<Vec<Monitor>, DaemonError> {
 fn lock(settings: &Settings) -> Result<File, DaemonError> {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = &settings.run_dir;
-    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    dirs::make(dir).map_err(io_error("make", dir))?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o750)).map_err(io_error("restrict", dir))?;
     let path = dir.join(LOCK_NAME);
     let file = File::create(&path).map_err(io_error("make", &path))?;

@@ -11,6 +11,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::dirs;
+
 const MAGIC: &str = "wye-state";
 const VERSION: u32 = 1;
 const FILE: &str = "state.json";
@@ -61,8 +63,14 @@ impl Store {
     /// # Errors
     /// The directory cannot be made.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(failed("make", dir))?;
+        dirs::make(dir).map_err(failed("make", dir))?;
         Ok(Self { dir: dir.to_path_buf() })
+    }
+
+    /// Whether a state is kept in `dir`.
+    #[must_use]
+    pub fn is_at(dir: &Path) -> bool {
+        dir.join(FILE).exists()
     }
 
     /// Reads the state back. A damaged file is moved aside.
@@ -96,10 +104,14 @@ impl Store {
             let _second = fs::remove_file(&fresh);
             return Err(failed("write", &path)(error));
         }
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed("sync", &self.dir))
+        if let Err(error) = File::open(&self.dir).and_then(|dir| dir.sync_all()) {
+            // The new state is in its place: to call it unsaved would be wrong. A power failure alone could bring the old back.
+            tracing::warn!(%error, dir = %self.dir.display(), "the directory of the state could not be synced");
+        }
+        Ok(())
     }
 
-    /// Removes the state and its directory, unless something else lies there.
+    /// Removes the state, and its directory where wye made it and nothing else lies there.
     ///
     /// # Errors
     /// The file cannot be removed.
@@ -112,7 +124,7 @@ impl Store {
             _ => {}
         }
         // A quarantined file stays, and the directory with it.
-        let _not_empty = fs::remove_dir(&self.dir);
+        dirs::forget(&self.dir);
         Ok(())
     }
 

@@ -33,24 +33,23 @@ impl Switch {
         self.dir.path().join(name)
     }
 
+    /// Runs a command that is told where everything is.
     fn wye(&self, line: &str) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_wye"))
+        let mut command = self.command(line);
+        said(command.env("WYE_STATE_DIR", self.path("state")).env("WYE_BPFFS", self.path("bpffs")))
+    }
+
+    /// A command that is told the instance and its run directory, and nothing else.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wye"));
+        command
             .args(line.split_whitespace())
             .env("WYE_INSTANCE", &self.instance)
             .env("WYE_RUN_DIR", self.path("run"))
-            .env("WYE_STATE_DIR", self.path("state"))
-            .env("WYE_BPFFS", self.path("bpffs"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("wye runs");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Said {
-            code: output.status.code().expect("no signal"),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+            .env_remove("WYE_STATE_DIR")
+            .env_remove("WYE_BPFFS");
+        command
     }
-
     /// Runs a command that has to succeed.
     fn done(&self, line: &str) -> String {
         let said = self.wye(line);
@@ -61,6 +60,21 @@ impl Switch {
     fn pid(&self) -> u64 {
         let status: serde_json::Value = serde_json::from_str(&self.done("status -o json")).expect("JSON");
         status["pid"].as_u64().expect("a process")
+    }
+
+    fn kill(&self) {
+        let killed = Command::new("kill").args(["-9", &self.pid().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.stdin(Stdio::null()).output().expect("wye runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said {
+        code: output.status.code().expect("no signal"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
     }
 }
 
@@ -129,8 +143,7 @@ fn purge_removes_everything_though_the_daemon_was_killed() {
     switch.done("network create red");
     switch.done(&format!("endpoint add {name} --network red --create-netns"));
     assert!(is_netns(&name));
-    let killed = Command::new("kill").args(["-9", &switch.pid().to_string()]).status().expect("kill runs");
-    assert!(killed.success());
+    switch.kill();
     let said = switch.wye("down --purge");
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(!is_netns(&name));
@@ -160,4 +173,64 @@ fn purging_what_never_was_changes_nothing() {
     let switch = Switch::new("never");
     switch.done("down --purge");
     assert_eq!(fs::read_dir(switch.dir.path()).expect("the test's directory").count(), 0);
+}
+
+#[test]
+fn purge_finds_what_a_killed_daemon_was_told_to_use_elsewhere() {
+    let switch = Switch::new("elsewhere");
+    let name = unique("elsewhere");
+    let config = switch.path("wye.toml");
+    fs::write(&config, format!("state-dir = {:?}\ndatapath = \"userspace\"\n", switch.path("other")))
+        .expect("written");
+    let up = said(&mut switch.command(&format!("up --config {}", config.display())));
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    switch.done("network create red");
+    switch.done(&format!("endpoint add {name} --network red --create-netns"));
+    switch.kill();
+    let purged = said(&mut switch.command("down --purge"));
+    assert_eq!(purged.code, 0, "{}", purged.stderr);
+    assert!(!is_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
+    assert!(!switch.path("other").exists() && !switch.path("run").exists());
+}
+
+#[test]
+fn a_start_beside_the_other_datapath_is_refused_until_that_is_purged() {
+    let switch = Switch::new("other");
+    switch.done("up --datapath userspace");
+    switch.done("down");
+    let refused = switch.wye("up --datapath ebpf");
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    for advice in ["has the userspace datapath", "wye up --datapath userspace", "wye down --purge"] {
+        assert!(refused.stderr.contains(advice), "{}", refused.stderr);
+    }
+    switch.done("up --datapath userspace");
+    switch.done("down --purge");
+    let pins = switch.path("bpffs").join("wye").join(&switch.instance);
+    fs::create_dir_all(&pins).expect("what the kernel datapath's pins are in");
+    let refused = switch.wye("up --datapath userspace");
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("has the ebpf datapath"), "{}", refused.stderr);
+    fs::remove_dir_all(switch.path("bpffs")).expect("removed");
+}
+
+#[test]
+fn directories_that_were_there_before_stay() {
+    let switch = Switch::new("dirs");
+    for name in ["run", "state"] {
+        fs::create_dir(switch.path(name)).expect("a directory");
+    }
+    switch.done("up --datapath userspace");
+    switch.done("network create red");
+    switch.done("down --purge");
+    for name in ["run", "state"] {
+        assert_eq!(fs::read_dir(switch.path(name)).expect("still there").count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn down_says_whether_traffic_goes_on() {
+    let switch = Switch::new("rest");
+    switch.done("up --datapath userspace");
+    let said = switch.wye("down");
+    assert!(said.stderr.contains("no traffic passes until the next start"), "{}", said.stderr);
 }

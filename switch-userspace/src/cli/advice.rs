@@ -123,6 +123,11 @@ fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
     let code = error.class();
     let next = match error {
         DaemonError::Running { .. } => format!("stop it with `{}`", place.command("down")),
+        DaemonError::OtherMode { mode, .. } => format!(
+            "go on with it by `{}`, or remove it by `{}`",
+            place.command(&format!("up --datapath {mode}")),
+            place.command("down --purge")
+        ),
         _ if code == ExitClass::Permission => "run the command as root".to_owned(),
         DaemonError::Io { .. }
         | DaemonError::Start(_)

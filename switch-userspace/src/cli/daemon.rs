@@ -20,7 +20,7 @@ Examples:
 /// What a daemon in the background says on stdout when it is ready; anything else is why it ends.
 pub(super) const READY: &str = "ready\n";
 
-/// Run the daemon in the foreground, until Ctrl-C or `wye down`. Traffic goes on without it.
+/// Run the daemon in the foreground, until Ctrl-C or `wye down`. Traffic of the ebpf datapath goes on without it.
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct DaemonArgs {

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::{
     error::{CliError, without_numbers},
     output::{self, Listed, Output},
-    place::{BpffsArgs, DatapathMode},
+    place::BpffsArgs,
 };
 use crate::{
-    datapath::probe,
+    datapath::{Mode, probe},
     netns::{IfName, LinkSettings, Netlink, Netns, NetnsError},
     sys,
 };
@@ -33,8 +33,8 @@ const BRIDGE_NETFILTER: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 #[command(before_help = EXAMPLES)]
 pub(super) struct DoctorArgs {
     /// The datapath that is to run.
-    #[arg(long, value_enum, default_value_t = DatapathMode::Ebpf)]
-    datapath: DatapathMode,
+    #[arg(long, value_enum, default_value_t = Mode::Ebpf)]
+    datapath: Mode,
     #[command(flatten)]
     place: BpffsArgs,
     #[command(flatten)]
@@ -131,8 +131,8 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     if missing.is_empty() { Ok(()) } else { Err(CliError::Kernel { kernel: kernel_release(), missing }) }
 }
 
-fn examine(datapath: DatapathMode, bpffs: &Path) -> Vec<Feature> {
-    let for_ebpf = if datapath == DatapathMode::Ebpf { Need::Needed } else { Need::Info };
+fn examine(datapath: Mode, bpffs: &Path) -> Vec<Feature> {
+    let for_ebpf = if datapath == Mode::Ebpf { Need::Needed } else { Need::Info };
     let newer = |version: &str| format!("run Linux {version} or newer, or use --datapath userspace");
     let capability = |name, bit, need| {
         Feature::asked(name, need, has_capability(bit), "run as root, or give the process the capability")

@@ -4,12 +4,7 @@ use std::{fs::File, io, path::Path, sync::mpsc, thread, time::Duration};
 
 use clap::Args;
 
-use super::{
-    error::CliError,
-    output::say,
-    place::Place,
-    wishes::{DirWishes, forget_directories},
-};
+use super::{error::CliError, output::say, place::Place, wishes::DirWishes};
 use crate::{
     api::{
         client::ClientError,
@@ -17,6 +12,8 @@ use crate::{
         types::{Stop, Stopped},
     },
     daemon,
+    datapath::Mode,
+    run_dir,
 };
 
 const EXAMPLES: &str = "\
@@ -24,7 +21,7 @@ Examples:
   wye down
   wye down --purge";
 
-/// Stop the daemon. Traffic goes on, unless everything is purged.
+/// Stop the daemon. Traffic of the ebpf datapath goes on, unless everything is purged; the userspace datapath rests.
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(super) struct DownArgs {
@@ -40,11 +37,13 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
     let instance = &place.instance;
-    let settings = args.dirs.choose(place)?.settings();
+    let settings = args.dirs.choose_started(place)?.settings();
     match place.client()?.post::<Stopped>(routes::STOP, &Stop { purge: args.purge }) {
         Ok(Stopped { .. }) => wait_for_end(&settings.run_dir)?,
-        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) if args.purge => {
-            // One that was killed may still hold its lock.
+        Err(
+            ClientError::NoSocket { .. } | ClientError::NotListening { .. } | ClientError::Broken { .. },
+        ) if args.purge => {
+            // One that was killed just now may still hold its lock.
             wait_for_end(&settings.run_dir)?;
             daemon::purge(&settings)
                 .map_err(|source| CliError::Daemon { op: "purge", source: Box::new(source) })?;
@@ -53,24 +52,29 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
             say(format!("no daemon of instance {instance} runs"));
             return Ok(());
         }
+        Err(ClientError::Broken { .. }) => wait_for_end(&settings.run_dir)?,
         Err(error) => return Err(error.into()),
     }
     if args.purge {
-        forget_directories(&settings).map_err(|source| CliError::File {
+        run_dir::clear(&settings.run_dir).map_err(|source| CliError::File {
             op: "remove",
             object: settings.run_dir.display().to_string(),
             source,
         })?;
         say(format!("instance {instance} is gone with everything it had"));
     } else {
-        say(format!("instance {instance} has stopped; its traffic goes on"));
+        let traffic = match settings.mode {
+            Mode::Ebpf => "its traffic goes on",
+            Mode::Userspace => "no traffic passes until the next start",
+        };
+        say(format!("instance {instance} has stopped; {traffic}"));
     }
     Ok(())
 }
 
 /// The daemon holds its lock for as long as it lives.
 fn wait_for_end(run_dir: &Path) -> Result<(), CliError> {
-    let path = run_dir.join(daemon::LOCK_NAME);
+    let path = run_dir.join(run_dir::LOCK_NAME);
     let failed = |source| CliError::File { op: "wait for", object: path.display().to_string(), source };
     let lock = match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

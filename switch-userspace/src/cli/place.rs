@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf, absolute};
 
-use serde::Deserialize;
-
 use super::error::CliError;
 use crate::{
     api::{client::Client, routes},
-    datapath::{Mode, naming::DEFAULT_INSTANCE},
+    datapath::naming::DEFAULT_INSTANCE,
     model::InstanceName,
+    run_dir::LOG_NAME,
 };
 
 pub(super) const DEFAULT_RUN_DIR: &str = "/run/wye";
@@ -23,35 +22,6 @@ pub(super) struct Place {
     /// Directory of sockets and locks.
     #[arg(long, global = true, env = "WYE_RUN_DIR", value_name = "DIR", default_value = DEFAULT_RUN_DIR)]
     pub(super) run_dir: PathBuf,
-}
-
-/// Which of the two datapaths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum DatapathMode {
-    /// Programs in the kernel.
-    Ebpf,
-    /// The userspace switch.
-    Userspace,
-}
-
-impl DatapathMode {
-    /// The word for it.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Ebpf => "ebpf",
-            Self::Userspace => "userspace",
-        }
-    }
-}
-
-impl From<DatapathMode> for Mode {
-    fn from(mode: DatapathMode) -> Self {
-        match mode {
-            DatapathMode::Ebpf => Self::Ebpf,
-            DatapathMode::Userspace => Self::Userspace,
-        }
-    }
 }
 
 /// Where the bpf file system is.
@@ -70,7 +40,7 @@ impl Place {
 
     /// Where a daemon in the background writes what it has to say.
     pub(super) fn log(&self) -> PathBuf {
-        self.dir().join("wye.log")
+        self.dir().join(LOG_NAME)
     }
 
     /// A client of the daemon.

@@ -2,9 +2,9 @@
 
 use std::{
     env,
-    fs::{DirBuilder, File},
+    fs::File,
     io::{self, Read},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     process::{Child, Command, Stdio},
 };
 
@@ -15,12 +15,15 @@ use super::{
     error::CliError,
     output::say,
     place::Place,
-    wishes::{Chosen, Wishes, forget_directories},
+    wishes::{Chosen, Wishes},
 };
-use crate::api::{
-    client::ClientError,
-    routes,
-    types::{ExitClass, Status},
+use crate::{
+    api::{
+        client::ClientError,
+        routes,
+        types::{ExitClass, Status},
+    },
+    dirs, run_dir,
 };
 
 const EXAMPLES: &str = "\
@@ -61,7 +64,8 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
         status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
     if is_new && !said.is_empty() {
         // What the daemon said is told; an error in clearing up after it would hide that.
-        let _ = forget_directories(&chosen.settings());
+        let _ = run_dir::clear(&chosen.settings().run_dir);
+        dirs::forget(&chosen.settings().state_dir);
     }
     Err(CliError::DaemonFailed { code, said })
 }
@@ -85,7 +89,7 @@ fn spawn(chosen: &Chosen, place: &Place) -> Result<Child, CliError> {
 }
 
 fn open_log(place: &Place) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o755).create(place.dir())?;
+    dirs::make(&place.dir())?;
     File::options().append(true).create(true).mode(0o600).open(place.log())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -11,21 +11,18 @@ use serde::Deserialize;
 
 use super::{
     error::CliError,
-    place::{DEFAULT_BPFFS, DatapathMode, Place, absolute_path},
+    place::{DEFAULT_BPFFS, Place, absolute_path},
 };
-use crate::{control::Settings, model::InstanceName};
+use crate::{control::Settings, datapath::Mode, model::InstanceName, run_dir::LastStart};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/wye";
 
 /// Options of the commands that start a daemon.
 #[derive(Debug, Args)]
 pub(super) struct Wishes {
-    /// A TOML file with any of the keys datapath, state-dir and bpffs; options and variables win over it.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     /// Where frames are switched [default: ebpf].
     #[arg(long, value_enum)]
-    datapath: Option<DatapathMode>,
+    datapath: Option<Mode>,
     #[command(flatten)]
     dirs: DirWishes,
 }
@@ -33,6 +30,9 @@ pub(super) struct Wishes {
 /// Where a daemon keeps what outlives it.
 #[derive(Debug, Args)]
 pub(super) struct DirWishes {
+    /// A TOML file with any of the keys datapath, state-dir and bpffs; options and variables win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Directory of the desired state [default: /var/lib/wye].
     #[arg(long, env = "WYE_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub(super) struct DirWishes {
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct ConfigFile {
-    datapath: Option<DatapathMode>,
+    datapath: Option<Mode>,
     state_dir: Option<PathBuf>,
     bpffs: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ struct ConfigFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chosen {
     instance: InstanceName,
-    datapath: DatapathMode,
+    datapath: Mode,
     run_dir: PathBuf,
     state_dir: PathBuf,
     bpffs: PathBuf,
@@ -62,16 +62,49 @@ pub(super) struct Chosen {
 impl Wishes {
     /// Puts words, variables and file together.
     pub(super) fn choose(&self, place: &Place) -> Result<Chosen, CliError> {
-        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let datapath = self.datapath.or(file.datapath).unwrap_or(DatapathMode::Ebpf);
-        choose(place, datapath, &self.dirs, &file)
+        let file = self.dirs.file()?;
+        self.dirs.choose(place, ConfigFile { datapath: self.datapath.or(file.datapath), ..file })
     }
 }
 
 impl DirWishes {
-    /// Puts words and variables together, for the default datapath.
-    pub(super) fn choose(&self, place: &Place) -> Result<Chosen, CliError> {
-        choose(place, DatapathMode::Ebpf, self, &ConfigFile::default())
+    /// The daemon that a command clears up after: how it was started counts more than what a file says.
+    pub(super) fn choose_started(&self, place: &Place) -> Result<Chosen, CliError> {
+        let start = LastStart::read(&place.dir()).map(ConfigFile::from).unwrap_or_default();
+        let file = self.file()?;
+        let either = ConfigFile {
+            datapath: start.datapath.or(file.datapath),
+            state_dir: start.state_dir.or(file.state_dir),
+            bpffs: start.bpffs.or(file.bpffs),
+        };
+        self.choose(place, either)
+    }
+
+    fn file(&self) -> Result<ConfigFile, CliError> {
+        Ok(self.config.as_deref().map(read).transpose()?.unwrap_or_default())
+    }
+
+    fn choose(&self, place: &Place, file: ConfigFile) -> Result<Chosen, CliError> {
+        let dir = |wish: &Option<PathBuf>, file: Option<PathBuf>, default: &str| {
+            absolute_path(&wish.clone().or(file).unwrap_or_else(|| default.into()))
+        };
+        Ok(Chosen {
+            instance: place.instance.clone(),
+            datapath: file.datapath.unwrap_or(Mode::Ebpf),
+            run_dir: absolute_path(&place.run_dir)?,
+            state_dir: dir(&self.state_dir, file.state_dir, DEFAULT_STATE_DIR)?,
+            bpffs: dir(&self.bpffs, file.bpffs, DEFAULT_BPFFS)?,
+        })
+    }
+}
+
+impl From<LastStart> for ConfigFile {
+    fn from(start: LastStart) -> Self {
+        Self {
+            datapath: Some(start.mode),
+            state_dir: start.state_dir.parent().map(Path::to_path_buf),
+            bpffs: Some(start.bpffs),
+        }
     }
 }
 
@@ -84,7 +117,7 @@ impl Chosen {
             run_dir: self.run_dir.join(instance),
             state_dir: self.state_dir.join(instance),
             bpffs: self.bpffs.clone(),
-            mode: self.datapath.into(),
+            mode: self.datapath,
         }
     }
 
@@ -105,38 +138,6 @@ impl Chosen {
     }
 }
 
-/// Removes the run directory with lock and log, and of the directories around it those that are empty then.
-pub(super) fn forget_directories(settings: &Settings) -> io::Result<()> {
-    match fs::remove_dir_all(&settings.run_dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let around = [Some(settings.state_dir.as_path()), settings.state_dir.parent(), settings.run_dir.parent()];
-    for dir in around.into_iter().flatten() {
-        // Other instances, or a damaged state set aside, may be there.
-        let _ = fs::remove_dir(dir);
-    }
-    Ok(())
-}
-
-fn choose(
-    place: &Place,
-    datapath: DatapathMode,
-    dirs: &DirWishes,
-    file: &ConfigFile,
-) -> Result<Chosen, CliError> {
-    let dir = |wish: &Option<PathBuf>, file: &Option<PathBuf>, default: &str| {
-        absolute_path(wish.as_deref().or(file.as_deref()).unwrap_or(Path::new(default)))
-    };
-    Ok(Chosen {
-        instance: place.instance.clone(),
-        datapath,
-        run_dir: absolute_path(&place.run_dir)?,
-        state_dir: dir(&dirs.state_dir, &file.state_dir, DEFAULT_STATE_DIR)?,
-        bpffs: dir(&dirs.bpffs, &file.bpffs, DEFAULT_BPFFS)?,
-    })
-}
-
 fn read(path: &Path) -> Result<ConfigFile, CliError> {
     let object = || path.display().to_string();
     let text =
@@ -152,7 +153,7 @@ mod tests {
     fn a_configuration_file_may_say_all_that_the_options_say() {
         let file: ConfigFile =
             toml::from_str("datapath = \"userspace\"\nstate-dir = \"/a\"\nbpffs = \"/b\"").expect("TOML");
-        assert_eq!(file.datapath, Some(DatapathMode::Userspace));
+        assert_eq!(file.datapath, Some(Mode::Userspace));
         assert_eq!((file.state_dir, file.bpffs), (Some("/a".into()), Some("/b".into())));
     }
 

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     api::types::{Endpoint, EndpointAdd, ErrorBody, EventKind, LabelChange, NetnsChoice, Removed},
     model::{
-        EndpointName, EndpointNetns, EndpointSpec, LabelKey, LabelValue, Labels, Model, ModelError, Namespace,
-        NetworkName,
+        EndpointName, EndpointNetns, EndpointSpec, LabelKey, LabelValue, Labels, Model, ModelError,
+        Namespace, NetworkName,
     },
     netns::{Netns, TeardownErrors, named_path},
 };

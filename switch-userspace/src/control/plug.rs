@@ -182,7 +182,11 @@ pub(super) fn default_gateways(network: &Network) -> Vec<IpAddr> {
 /// The default route of the interface with the lowest rank wins; the others' stand by.
 fn default_route(gateway: IpAddr, device: IfIndex, rank: u16) -> Route {
     let base = if gateway.is_ipv4() { 0 } else { METRIC_V6 };
-    Route { device: Some(device), metric: Some(base + u32::from(rank) * METRIC_STEP), ..Route::default_via(gateway) }
+    Route {
+        device: Some(device),
+        metric: Some(base + u32::from(rank) * METRIC_STEP),
+        ..Route::default_via(gateway)
+    }
 }
 
 fn has_link(inside: &Netns, attachment: &Attachment) -> Result<bool, ControlError> {

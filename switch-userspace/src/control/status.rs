@@ -5,10 +5,7 @@ use std::{fs, process};
 use switch_common::abi::{MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_PORTS, MAX_SLOTS, SCHEMA};
 
 use super::{Control, error::ControlError};
-use crate::{
-    api::types::{ErrorBody, Facts, Limits, Status, TableFill, Version},
-    datapath::Mode,
-};
+use crate::api::types::{ErrorBody, Facts, Limits, Status, TableFill, Version};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A table that is fuller than this many hundredths is worth a warning.
@@ -37,7 +34,7 @@ impl Control {
             version: VERSION.to_owned(),
             schema: SCHEMA,
             instance: self.settings.instance.to_string(),
-            mode: mode(self.settings.mode),
+            mode: self.settings.mode.to_string(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
                 .unwrap_or_default()
                 .trim_end()
@@ -71,7 +68,7 @@ impl Control {
             pid: process::id(),
             version: VERSION.to_owned(),
             instance: self.settings.instance.to_string(),
-            mode: mode(self.settings.mode),
+            mode: self.settings.mode.to_string(),
             since: self.since.to_string(),
             networks: self.model.networks.len() as u64,
             endpoints: self.model.endpoints.len() as u64,
@@ -107,11 +104,4 @@ impl Control {
         }
         warnings
     }
-}
-
-fn mode(mode: Mode) -> String {
-    String::from(match mode {
-        Mode::Ebpf => "ebpf",
-        Mode::Userspace => "userspace",
-    })
 }

@@ -3,8 +3,9 @@
 //! A datapath owns frames, tables and counters; it does not own interfaces. The control plane makes the interfaces (in
 //! the namespace that [`Datapath::port_netns`] names), then attaches them as ports.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use switch_common::{
     DropReason,
     abi::{
@@ -26,12 +27,30 @@ pub mod probe;
 pub mod userspace;
 
 /// Which of the two datapaths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// tcx programs in the kernel.
+    /// Programs in the kernel.
     Ebpf,
     /// The userspace switch.
     Userspace,
+}
+
+impl Mode {
+    /// The word for it, as options, files and answers have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ebpf => "ebpf",
+            Self::Userspace => "userspace",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// A port that the datapath has, with its record.

@@ -71,7 +71,9 @@ impl Model {
     fn free_rank(&self, name: &EndpointName) -> Result<u16, ModelError> {
         let attachments = &self.endpoint(name)?.attachments;
         let is_free = |rank: &u16| attachments.iter().all(|attachment| attachment.rank != *rank);
-        (0..).find(is_free).ok_or(ModelError::Full { what: "interfaces of an endpoint", limit: u16::MAX.into() })
+        (0..)
+            .find(is_free)
+            .ok_or(ModelError::Full { what: "interfaces of an endpoint", limit: u16::MAX.into() })
     }
 
     fn ifname(&self, name: &EndpointName, wanted: Option<IfName>) -> Result<IfName, ModelError> {

@@ -84,7 +84,10 @@ fn with_damaged_state_traffic_goes_on_and_numbers_are_not_given_twice() {
     let warnings = switch.status().warnings.join("\n");
     assert!(warnings.contains("damaged") && warnings.contains("2 ports"), "{warnings}");
     switch.restart();
-    assert!(switch.reaches(&a, &ip(&b)), "a second start leaves them alone, though nothing was changed before it");
+    assert!(
+        switch.reaches(&a, &ip(&b)),
+        "a second start leaves them alone, though nothing was changed before it"
+    );
     switch.create("green", &[]);
     let c = switch.add("c", "green");
     assert!(names.iter().all(|name| *name != c.name));

@@ -22,7 +22,8 @@ use self::{
     census::Census,
     stage::{CONTAINERS, NETWORKS, Stage},
 };
-use super::{error::CliError, output, place::DatapathMode, style};
+use super::{error::CliError, output, style};
+use crate::datapath::Mode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,8 +38,8 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub(super) struct DemoArgs {
     /// The datapath that is shown.
-    #[arg(long, value_enum, default_value_t = DatapathMode::Ebpf)]
-    datapath: DatapathMode,
+    #[arg(long, value_enum, default_value_t = Mode::Ebpf)]
+    datapath: Mode,
 }
 
 type Step = fn(&mut Stage) -> Result<(), DemoError>;

@@ -12,7 +12,8 @@ use super::{
     command::{self, Runner},
 };
 use crate::{
-    cli::{output, place::DatapathMode, style},
+    cli::{output, style},
+    datapath::Mode,
     netns::{TeardownErrors, Undo},
     sys,
 };
@@ -57,7 +58,7 @@ pub(super) fn is_own_netns(name: &str) -> bool {
 /// The demo's place, what has to be undone in it, and the expectations so far.
 pub(super) struct Stage {
     pub(super) runner: Runner,
-    datapath: DatapathMode,
+    datapath: Mode,
     bpffs: PathBuf,
     /// Undoes what the steps have made.
     scene: Undo<'static>,
@@ -69,7 +70,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Moves this thread into a namespace of its own, and makes directories and a bpf file system.
-    pub(super) fn set(datapath: DatapathMode) -> Result<Self, DemoError> {
+    pub(super) fn set(datapath: Mode) -> Result<Self, DemoError> {
         sys::ns::unshare().map_err(|source| io_error("make", "a network namespace", source))?;
         let mut place = Undo::new();
         let dir = env::temp_dir().join(format!("wye-demo-{}", process::id()));
@@ -101,8 +102,8 @@ impl Stage {
         let runner = self.runner.clone();
         self.scene.push("stop the switch", move || runner.wye("down --purge").map(drop).map_err(Box::new));
         let mode = match self.datapath {
-            DatapathMode::Ebpf => "",
-            DatapathMode::Userspace => " --datapath userspace",
+            Mode::Ebpf => "",
+            Mode::Userspace => " --datapath userspace",
         };
         self.wye(&format!("up{mode}")).map(drop)
     }

@@ -87,6 +87,13 @@ impl UserspaceDatapath {
         Ok(datapath)
     }
 
+    /// Whether an instance of the calling thread's network namespace has a namespace for its ports.
+    #[must_use]
+    pub fn has_namespace(instance: &str) -> bool {
+        let path = Netns::current().and_then(|host| named_path(&namespace::name(instance, &host)));
+        path.is_ok_and(|path| path.exists())
+    }
+
     /// Removes the namespace of an instance whose daemon is gone, with the ports in it. The daemon was in the calling thread's
     /// network namespace.
     ///

@@ -1,0 +1,66 @@
+//! An instance's run directory: what lies in it, and what it says of the instance's last start.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{api::routes::SOCKET_NAME, control::Settings, datapath::Mode, dirs};
+
+/// A daemon holds this lock for as long as it lives.
+pub const LOCK_NAME: &str = "lock";
+/// What a daemon in the background has to say.
+pub const LOG_NAME: &str = "wye.log";
+const START_NAME: &str = "start.json";
+const START_FRESH_NAME: &str = "start.json.new";
+
+/// How an instance's daemon was started last: whoever clears up after it finds everything by this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastStart {
+    /// The datapath's mode.
+    pub mode: Mode,
+    /// The instance's state directory.
+    pub state_dir: PathBuf,
+    /// The bpf file system.
+    pub bpffs: PathBuf,
+}
+
+impl LastStart {
+    /// What the run directory says; nothing where no daemon was started since it is there, or where that cannot be read.
+    #[must_use]
+    pub fn read(run_dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(run_dir.join(START_NAME)).ok()?).ok()
+    }
+
+    /// Notes the start of a daemon.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn note(settings: &Settings) -> io::Result<()> {
+        let start = Self {
+            mode: settings.mode,
+            state_dir: settings.state_dir.clone(),
+            bpffs: settings.bpffs.clone(),
+        };
+        let fresh = settings.run_dir.join(START_FRESH_NAME);
+        fs::write(&fresh, serde_json::to_vec(&start)?)?;
+        fs::rename(fresh, settings.run_dir.join(START_NAME))
+    }
+}
+
+/// Removes what an instance has in its run directory, and the directory where wye made it.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn clear(run_dir: &Path) -> io::Result<()> {
+    for name in [SOCKET_NAME, LOCK_NAME, LOG_NAME, START_NAME, START_FRESH_NAME] {
+        match fs::remove_file(run_dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    dirs::forget(run_dir);
+    Ok(())
+}
