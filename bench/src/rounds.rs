@@ -61,7 +61,7 @@ impl<T> Rounds<T> {
 /// Measures `lanes` lanes until enough rounds were undisturbed, or twice as many were tried. `measure` is told which lane.
 ///
 /// # Errors
-/// Those of `measure`; the user stopped it; no round was undisturbed.
+/// Those of `measure`; the user stopped it; too few rounds were undisturbed.
 pub(crate) fn run<T>(
     plan: &Plan,
     lanes: usize,
@@ -89,10 +89,16 @@ pub(crate) fn run<T>(
             break;
         }
     }
-    if rounds.kept.is_empty() {
-        bail!("all {} rounds were disturbed by other work on this machine", rounds.dropped);
+    let (kept, least) = (rounds.kept.len(), least(plan.rounds));
+    if kept < least {
+        bail!("other work on this machine disturbed all but {kept} of {} rounds: at least {least} are needed", kept + rounds.dropped);
     }
     Ok(rounds)
+}
+
+/// Fewer undisturbed rounds than this say nothing: a third of those wanted, and at least three, where so many are wanted.
+fn least(wanted: usize) -> usize {
+    wanted.div_ceil(3).max(3).min(wanted)
 }
 
 #[cfg(test)]
@@ -123,6 +129,18 @@ mod tests {
         });
         let rounds = rounds.expect("rounds");
         assert_eq!((rounds.kept.len(), rounds.dropped), (3, 1));
+    }
+
+    #[test]
+    fn a_few_undisturbed_rounds_of_many_are_not_enough() {
+        for (undisturbed, is_enough) in [(1, false), (4, false), (5, true)] {
+            let mut measured = 0;
+            let rounds = run(&plan(15), 1, |_| {
+                measured += 1;
+                Ok(Taken { value: (), spoiled: measured > undisturbed })
+            });
+            assert_eq!(rounds.is_ok(), is_enough, "{undisturbed}");
+        }
     }
 
     #[test]
