@@ -11,6 +11,7 @@ pub mod packet;
 pub mod packet_ring;
 pub mod pod;
 pub mod process;
+pub mod reader;
 pub mod shm;
 pub mod socket;
 pub mod wake;

@@ -5,9 +5,11 @@ mod stand_in;
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
 };
 
 use stand_in::StandIn;
@@ -320,4 +322,53 @@ fn a_reader_that_goes_away_is_no_failure() {
         command(Path::new(WYE), "completion bash").stdout(Stdio::piped()).spawn().expect("wye runs");
     drop(child.stdout.take());
     assert_eq!(child.wait().expect("wye ends").code(), Some(0));
+}
+
+#[test]
+fn monitor_ends_when_nobody_reads_it_though_nothing_happens() {
+    let run = RunDir::new();
+    let listener = UnixListener::bind(run.socket()).expect("a socket");
+    let mut child = command(Path::new(WYE), "monitor")
+        .env("WYE_RUN_DIR", run.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("wye runs");
+    let (mut daemon, _) = listener.accept().expect("the client connects");
+    stand_in::read(&daemon).expect("a request");
+    let event = r#"{"at":"2026-01-02T03:04:05.000Z","event":"network_created","network":"red"}"#;
+    write!(daemon, "HTTP/1.1 200 OK\r\n\r\n{event}\n").expect("answer the client");
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut first).expect("a line");
+    assert!(first.ends_with("created\n"), "{first}");
+    // The reader has gone with the statement above; the stream of events stays open and silent.
+    assert_eq!(child.wait().expect("wye ends").code(), Some(0));
+    drop(daemon);
+}
+
+#[test]
+fn what_cannot_be_found_prints_nothing_on_stdout() {
+    let run = RunDir::new();
+    let _daemon = StandIn::start(&run.socket(), |_| (404, stand_in::refusal("not_found")));
+    for line in ["network inspect nosuch -o json", "endpoint inspect nosuch -o json"] {
+        let said = run.wye(line);
+        assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{line}");
+    }
+}
+
+#[test]
+fn a_daemon_that_goes_away_does_not_hide_what_it_refused_before() {
+    let run = RunDir::new();
+    let listener = UnixListener::bind(run.socket()).expect("a socket");
+    let socket = run.socket();
+    let daemon = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        stand_in::read(&stream).expect("a request");
+        let body = stand_in::refusal("conflict");
+        write!(stream, "HTTP/1.1 409 no\r\ncontent-length: {}\r\n\r\n{body}", body.len()).expect("answer");
+        fs::remove_file(socket).expect("removed");
+    });
+    let said = run.wye("network rm red blue");
+    daemon.join().expect("no panic");
+    assert!(said.stderr.contains("overlaps") && said.stderr.contains("no daemon runs"), "{}", said.stderr);
+    assert_eq!(said.code, 4);
 }

@@ -178,7 +178,7 @@ impl Client {
         self.call(Method::PATCH, path, json(path, body)?)
     }
 
-    /// Hands every line of the stream at `path` to `each`, until that breaks off or the daemon ends.
+    /// Hands every line of the stream at `path` to `each`, until that breaks off, `over` is ready or the daemon ends.
     ///
     /// # Errors
     /// As [`Client::get`]; there is no time limit once the stream has begun.
@@ -186,10 +186,11 @@ impl Client {
         &self,
         path: &str,
         query: &impl Serialize,
+        over: impl Future<Output = ()>,
         mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         let path = with_query(path, query)?;
-        self.runtime.block_on(async {
+        let lines = async {
             let mut body = self.in_time(self.send(Method::GET, &path, Full::default())).await?.into_body();
             let mut rest = Vec::new();
             while let Some(frame) = body.frame().await {
@@ -203,6 +204,12 @@ impl Client {
                 }
             }
             Ok(())
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                read = lines => read,
+                () = over => Ok(()),
+            }
         })
     }
 

@@ -108,13 +108,16 @@ fn dispatch(cli: &Cli) -> Result<(), CliError> {
     }
 }
 
-/// Does the same with each of several objects; a refusal of one stops none of the others.
+/// Does the same with each of several objects; a refusal of one stops none of the others, what would hit all of them does.
 fn for_each(names: &[String], mut act: impl FnMut(&str) -> Result<(), CliError>) -> Result<(), CliError> {
     let mut refusals = Vec::new();
     for name in names {
-        match act(name) {
-            Err(error) if error.is_about_object() => refusals.push(error),
-            done => done?,
+        if let Err(error) = act(name) {
+            let is_about_object = error.is_about_object();
+            refusals.push(error);
+            if !is_about_object {
+                break;
+            }
         }
     }
     CliError::unless_empty(refusals)

@@ -17,7 +17,7 @@ Examples:
   wye monitor --drops-only
   wye monitor -o jsonl | jq 'select(.event == \"drop\")'";
 
-/// Show drops and changes as they happen, until Ctrl-C.
+/// Show drops and changes as they happen, until Ctrl-C or until nobody reads them any more.
 ///
 /// Drops are sampled: at most 100 a second of each reason are shown, with the number of those left out.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ enum StreamFormat {
 pub(super) fn run(args: &MonitorArgs, place: &Place) -> Result<(), CliError> {
     let mut left = args.count;
     let mut outcome = Ok(());
-    place.client()?.lines(routes::EVENTS, &EventQuery { drops: true }, |line| {
+    place.client()?.lines(routes::EVENTS, &EventQuery { drops: true }, output::reader_gone(), |line| {
         match show(line, args) {
             Ok(false) => return ControlFlow::Continue(()),
             Ok(true) => left = left.map(|left| left.saturating_sub(1)),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{error::CliError, for_each, table::Table};
+use crate::sys;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -85,7 +86,7 @@ pub(super) fn found<T: Listed>(
         items.push(get(name)?);
         Ok(())
     });
-    if let Ok(()) | Err(CliError::Several(_)) = got {
+    if !items.is_empty() {
         list(&items, format)?;
     }
     got
@@ -97,6 +98,13 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), CliError> {
     match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         Err(_) | Ok(()) => Ok(()),
+    }
+}
+
+/// Waits until whoever reads stdout has gone away; for ever where that cannot be seen, as with a file.
+pub(super) async fn reader_gone() {
+    if sys::reader::gone(io::stdout()).await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -73,7 +73,7 @@ fn reply(mut stream: UnixStream, (status, body): &Answer) {
 }
 
 /// Reads one request; `None` where the connection brings none.
-fn read(stream: &UnixStream) -> Option<Request> {
+pub(crate) fn read(stream: &UnixStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
     reader.read_line(&mut first).expect("read the request line");
