@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+mod class;
 pub mod cli;
 pub mod control;
 pub mod daemon;

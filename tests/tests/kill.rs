@@ -148,7 +148,7 @@ fn pair(wye: &Wye) -> [Container; 2] {
 
 fn refuses_to_start(wye: &Wye, pin: &Path, difference: &str) {
     let failure = wye.fails(&["daemon", "--datapath", wye.datapath()]);
-    assert_eq!(failure.code, 1, "{}", failure.stderr);
+    assert_eq!(failure.code, 4, "{}", failure.stderr);
     let names_pin = failure.stderr.contains(&pin.display().to_string());
     assert!(names_pin && failure.stderr.contains(difference), "{}", failure.stderr);
 }

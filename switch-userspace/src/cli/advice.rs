@@ -8,8 +8,8 @@ use crate::{
         client::ClientError,
         types::{ErrorBody, ExitClass},
     },
+    class,
     daemon::DaemonError,
-    netns::{ErrorKind, NetnsError},
 };
 
 const NOTHING_CHANGED: &str = "nothing was changed";
@@ -30,10 +30,21 @@ pub(super) fn body(error: &CliError, place: &Place) -> ErrorBody {
         CliError::Usage { command, .. } => {
             told(ExitClass::Usage, command, String::new(), Some(format!("see `wye {command} --help`")))
         }
-        CliError::Netns(error) => told(class_of(error), "enter", "the endpoint's namespace".into(), None),
+        CliError::Netns(error) => {
+            told(class::of_netns(error), "enter", "the endpoint's namespace".into(), None)
+        }
+        CliError::OtherNetns { endpoint, .. } => told(
+            ExitClass::Conflict,
+            "enter endpoint",
+            endpoint.clone(),
+            Some(format!(
+                "remove it with `{}` and add it anew",
+                place.command(&format!("endpoint rm {endpoint}"))
+            )),
+        ),
         CliError::Run { program, .. } => told(ExitClass::Failed, "run", program.clone(), None),
         CliError::File { op, object, source } => {
-            told(class_of_io(source), op, object.clone(), root_hint(source))
+            told(class::of_file(source), op, object.clone(), root_hint(source))
         }
         CliError::Config { file, .. } => told(ExitClass::Usage, "read", file.clone(), None),
         CliError::Daemon { op, source } => daemon_body(op, source, place),
@@ -43,6 +54,15 @@ pub(super) fn body(error: &CliError, place: &Place) -> ErrorBody {
             format!("instance {}", place.instance),
             Some(format!("see {}", place.log().display())),
         ),
+        CliError::NotReady { .. } => ErrorBody {
+            unchanged: "it goes on starting".to_owned(),
+            ..told(
+                ExitClass::Timeout,
+                "start",
+                format!("instance {}", place.instance),
+                Some(format!("see {}", place.log().display())),
+            )
+        },
         CliError::StillRunning { .. } => ErrorBody {
             unchanged: "it was told to stop".to_owned(),
             ..told(
@@ -146,30 +166,6 @@ fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
         why: error.to_string(),
         unchanged: NOTHING_CHANGED.to_owned(),
         next: Some(next),
-    }
-}
-
-/// The class of a failure in the plumbing.
-pub(super) fn class_of(error: &NetnsError) -> ExitClass {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NoDevice => ExitClass::NotFound,
-        ErrorKind::Exists | ErrorKind::IndexTaken | ErrorKind::Busy => ExitClass::Conflict,
-        ErrorKind::Permission => ExitClass::Permission,
-        ErrorKind::Invalid => ExitClass::Usage,
-        ErrorKind::Unsupported | ErrorKind::Other => ExitClass::Failed,
-    }
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the system has many reasons; these have an exit code of their own"
-)]
-fn class_of_io(error: &io::Error) -> ExitClass {
-    match error.kind() {
-        io::ErrorKind::NotFound => ExitClass::NotFound,
-        io::ErrorKind::AlreadyExists => ExitClass::Conflict,
-        io::ErrorKind::PermissionDenied => ExitClass::Permission,
-        _ => ExitClass::Failed,
     }
 }
 

@@ -28,6 +28,14 @@ pub(super) enum CliError {
     /// The namespace of an endpoint cannot be entered.
     #[error(transparent)]
     Netns(#[from] NetnsError),
+    /// Another namespace is where an endpoint's was.
+    #[error("its network namespace is gone, and {path} is another one")]
+    OtherNetns {
+        /// The endpoint.
+        endpoint: String,
+        /// The file.
+        path: String,
+    },
     /// A program cannot be run.
     #[error("{source}")]
     Run {
@@ -69,6 +77,12 @@ pub(super) enum CliError {
         code: u8,
         /// Why, as it is to be printed; empty where it did not say.
         said: String,
+    },
+    /// A daemon that was started has not become ready.
+    #[error("the daemon is not ready after {} s", after.as_secs())]
+    NotReady {
+        /// How long the command waited.
+        after: Duration,
     },
     /// A daemon that was told to stop has not ended.
     #[error("the daemon has not ended within {} s", after.as_secs())]
@@ -126,11 +140,13 @@ impl CliError {
             Self::Client(_)
             | Self::Usage { .. }
             | Self::Netns(_)
+            | Self::OtherNetns { .. }
             | Self::File { .. }
             | Self::Config { .. }
             | Self::Kernel { .. }
             | Self::Daemon { .. }
             | Self::DaemonFailed { .. }
+            | Self::NotReady { .. }
             | Self::StillRunning { .. }
             | Self::Demo(_)
             | Self::Output(_) => {

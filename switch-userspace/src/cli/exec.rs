@@ -11,7 +11,7 @@ use clap::Args;
 use super::{error::CliError, place::Place};
 use crate::{
     api::{routes, types::Endpoint},
-    netns::Netns,
+    netns::{Netns, NetnsId},
     sys,
 };
 
@@ -37,6 +37,9 @@ pub(super) struct ExecArgs {
 pub(super) fn run(args: &ExecArgs, place: &Place) -> Result<(), CliError> {
     let endpoint: Endpoint = place.client()?.get(&routes::fill(routes::ENDPOINT, &[&args.endpoint]))?;
     let netns = Netns::open_path(&endpoint.netns.path)?;
+    if netns.id() != (NetnsId { dev: endpoint.netns.dev, ino: endpoint.netns.ino }) {
+        return Err(CliError::OtherNetns { endpoint: endpoint.name, path: netns.label().to_owned() });
+    }
     enter(&netns)?;
     let Some((program, arguments)) = args.command.split_first() else { return Ok(()) };
     let source = Command::new(program).args(arguments).exec();

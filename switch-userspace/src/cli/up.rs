@@ -6,6 +6,9 @@ use std::{
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use clap::Args;
@@ -42,6 +45,9 @@ pub(super) struct UpArgs {
     wishes: Wishes,
 }
 
+/// How long a daemon may take until it is ready: one with thousands of ports takes some seconds.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+
 pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
     let chosen = args.wishes.choose(place)?;
     match place.client()?.get::<Status>(routes::STATUS) {
@@ -54,7 +60,7 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
     }
     let is_new = !place.dir().exists();
     let mut child = spawn(&chosen, place)?;
-    let said = listen(&mut child).map_err(|source| failed("hear from", source))?;
+    let said = listen(&mut child, START_TIMEOUT)?;
     if said == READY {
         say(format!("instance {} is ready, pid {}", place.instance, child.id()));
         return Ok(());
@@ -94,9 +100,17 @@ fn open_log(place: &Place) -> io::Result<File> {
 }
 
 /// What the daemon says up to the moment when it is ready, or ends.
-fn listen(child: &mut Child) -> io::Result<String> {
+fn listen(child: &mut Child, patience: Duration) -> Result<String, CliError> {
+    let Some(pipe) = child.stdout.take() else { return Ok(String::new()) };
+    let (heard, wait) = mpsc::channel();
+    // Where the daemon says nothing in time, the thread ends with the process.
+    thread::spawn(move || heard.send(read_word(pipe)));
+    let said = wait.recv_timeout(patience).map_err(|_| CliError::NotReady { after: patience })?;
+    said.map_err(|source| failed("hear from", source))
+}
+
+fn read_word(mut pipe: impl Read) -> io::Result<String> {
     let mut said = Vec::new();
-    let Some(pipe) = child.stdout.as_mut() else { return Ok(String::new()) };
     let mut part = [0; 4_096];
     while said != READY.as_bytes() {
         match pipe.read(&mut part)? {
@@ -109,4 +123,20 @@ fn listen(child: &mut Child) -> io::Result<String> {
 
 fn failed(op: &'static str, source: io::Error) -> CliError {
     CliError::File { op, object: "the daemon".to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_waited_for_without_end() {
+        let mut silent =
+            Command::new("sleep").arg("60").stdout(Stdio::piped()).spawn().expect("sleep can be started");
+        let patience = Duration::from_millis(20);
+        let heard = listen(&mut silent, patience);
+        silent.kill().expect("it was running");
+        silent.wait().expect("it ends");
+        assert!(matches!(heard, Err(CliError::NotReady { after }) if after == patience), "{heard:?}");
+    }
 }

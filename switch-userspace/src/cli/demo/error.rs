@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::{
     api::types::{ErrorBody, ExitClass},
-    cli::{advice::class_of, error::CliError},
+    class,
+    cli::error::CliError,
     netns::{NetnsError, TeardownErrors},
 };
 
@@ -82,7 +83,7 @@ impl DemoError {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 (ExitClass::Permission, Some("run the demo as root"))
             }
-            Self::Netns(error) => (class_of(error), None),
+            Self::Netns(error) => (class::of_netns(error), None),
             Self::Io { .. }
             | Self::Command { .. }
             | Self::Report { .. }
