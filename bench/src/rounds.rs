@@ -91,7 +91,10 @@ pub(crate) fn run<T>(
     }
     let (kept, least) = (rounds.kept.len(), least(plan.rounds));
     if kept < least {
-        bail!("other work on this machine disturbed all but {kept} of {} rounds: at least {least} are needed", kept + rounds.dropped);
+        bail!(
+            "other work on this machine disturbed all but {kept} of {} rounds: at least {least} are needed",
+            kept + rounds.dropped
+        );
     }
     Ok(rounds)
 }

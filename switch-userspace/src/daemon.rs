@@ -1,6 +1,6 @@
 //! `wye daemon`: wires the parts and runs them until it is told to stop. The only file that knows them all.
 //!
-//! Signals and a plain stop leave the eBPF datapath as it is: traffic goes on, and the next daemon adopts it.
+//! Signals and a plain stop leave the eBPF datapath as it is: its traffic goes on, and the next daemon adopts it.
 
 mod leftovers;
 
@@ -23,6 +23,7 @@ use crate::{
         server::{self, Api},
         types::{ErrorBody, ExitClass},
     },
+    class,
     control::{
         Control, Settings,
         handle::{Gone, Handle},
@@ -92,21 +93,13 @@ impl DaemonError {
         match self {
             Self::Running { .. } | Self::OtherMode { .. } => ExitClass::Conflict,
             Self::Control(error) => error.code,
-            Self::Io { source, .. } | Self::Start(source) => class_of(source),
-            Self::Store(StoreError::Io { source, .. }) => class_of(source),
-            Self::Datapath(error) if error.is_permission() => ExitClass::Permission,
-            Self::Netns(error) if error.kind() == crate::netns::ErrorKind::Permission => {
-                ExitClass::Permission
-            }
-            Self::Datapath(_) | Self::Netns(_) | Self::Store(StoreError::Encode(_)) | Self::Gone(_) => {
-                ExitClass::Failed
-            }
+            Self::Io { source, .. } | Self::Start(source) => class::of_system(source),
+            Self::Store(error) => class::of_store(error),
+            Self::Datapath(error) => class::of_datapath(error),
+            Self::Netns(error) => class::of_netns(error),
+            Self::Gone(_) => ExitClass::Failed,
         }
     }
-}
-
-fn class_of(error: &io::Error) -> ExitClass {
-    if error.kind() == io::ErrorKind::PermissionDenied { ExitClass::Permission } else { ExitClass::Failed }
 }
 
 /// Runs the daemon in the calling thread's network namespace until a signal or a stop request ends it. `ready` is called
@@ -127,10 +120,15 @@ pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Resul
         tokio::spawn(stop_on_signals(stop.clone(), signals()?));
         ready()?;
         tracing::info!(instance = %settings.instance, socket = %socket.display(), "ready");
-        let served = server::serve(listener, Api { control, hub, stop }).await;
+        let served = server::serve(listener, Api { control, hub, down: down_command(settings), stop }).await;
         fs::remove_file(&socket).map_err(io_error("remove", &socket))?;
         served.map_err(io_error("serve", &socket))
     })
+}
+
+fn down_command(settings: &Settings) -> String {
+    let run_dir = settings.run_dir.parent().unwrap_or(&settings.run_dir);
+    format!("wye down --instance {} --run-dir {}", settings.instance, run_dir.display())
 }
 
 fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, DaemonError> {

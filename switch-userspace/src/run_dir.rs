@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{api::routes::SOCKET_NAME, control::Settings, datapath::Mode, dirs};
+use crate::{api::routes::SOCKET_NAME, control::Settings, datapath::Mode, dirs, model::EndpointNetns};
 
 /// A daemon holds this lock for as long as it lives.
 pub const LOCK_NAME: &str = "lock";
@@ -15,6 +15,8 @@ pub const LOCK_NAME: &str = "lock";
 pub const LOG_NAME: &str = "wye.log";
 const START_NAME: &str = "start.json";
 const START_FRESH_NAME: &str = "start.json.new";
+/// The network namespace that is being made for an endpoint which the state does not have yet.
+const NETNS_NAME: &str = "netns.json";
 
 /// How an instance's daemon was started last: whoever clears up after it finds everything by this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,12 +52,31 @@ impl LastStart {
     }
 }
 
+/// Notes that a network namespace is about to get its name.
+///
+/// # Errors
+/// The file system refuses.
+pub fn begin_netns(run_dir: &Path, netns: &EndpointNetns) -> io::Result<()> {
+    fs::write(run_dir.join(NETNS_NAME), serde_json::to_vec(netns)?)
+}
+
+/// The network namespace that was about to get its name when the daemon ended.
+#[must_use]
+pub fn unfinished_netns(run_dir: &Path) -> Option<EndpointNetns> {
+    serde_json::from_slice(&fs::read(run_dir.join(NETNS_NAME)).ok()?).ok()
+}
+
+/// Notes that the state has the namespace, or that it is gone. A note that stays names one that is known or gone.
+pub fn end_netns(run_dir: &Path) {
+    let _not_there = fs::remove_file(run_dir.join(NETNS_NAME));
+}
+
 /// Removes what an instance has in its run directory, and the directory where wye made it.
 ///
 /// # Errors
 /// A file cannot be removed.
 pub fn clear(run_dir: &Path) -> io::Result<()> {
-    for name in [SOCKET_NAME, LOCK_NAME, LOG_NAME, START_NAME, START_FRESH_NAME] {
+    for name in [SOCKET_NAME, LOCK_NAME, LOG_NAME, START_NAME, START_FRESH_NAME, NETNS_NAME] {
         match fs::remove_file(run_dir.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}

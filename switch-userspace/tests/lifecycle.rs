@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use switch_userspace::{netns::named_path, sys};
+use switch_userspace::{
+    netns::{Netns, named_path},
+    sys,
+};
 use tempfile::TempDir;
 
 /// A switch with a name, directories and a network namespace of its own; purged when it is dropped.
@@ -89,6 +92,13 @@ fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
 
+impl Switch {
+    /// Whether the endpoint's own namespace is there.
+    fn has_netns(&self, endpoint: &str) -> bool {
+        is_netns(&format!("{endpoint}@{}", self.instance))
+    }
+}
+
 fn is_netns(name: &str) -> bool {
     named_path(name).expect("a namespace's name").exists()
 }
@@ -133,6 +143,24 @@ fn exec_runs_inside_the_endpoint_and_passes_the_exit_code_on() {
     assert_eq!(switch.wye(&format!("exec {name} -- grep x /nowhere")).code, 2);
     assert_eq!(switch.wye(&format!("exec {name} -- no-such-command")).code, 127);
     assert_eq!(switch.wye("exec nobody -- true").code, 3);
+    let own = format!("{name}@{}", switch.instance);
+    Netns::delete_named(&own).expect("deleted");
+    Netns::create_named(&own).expect("another one of the same name");
+    let refused = switch.wye(&format!("exec {name} -- true"));
+    Netns::delete_named(&own).expect("deleted");
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("is another one"), "{}", refused.stderr);
+}
+
+#[test]
+fn two_switches_can_have_endpoints_of_the_same_name() {
+    let (one, other) = (Switch::new("one"), Switch::new("two"));
+    for switch in [&one, &other] {
+        switch.done("up --datapath userspace");
+        switch.done("network create red");
+        switch.done("endpoint add same --network red --create-netns");
+        assert!(switch.has_netns("same"));
+    }
 }
 
 #[test]
@@ -142,11 +170,11 @@ fn purge_removes_everything_though_the_daemon_was_killed() {
     switch.done("up --datapath userspace");
     switch.done("network create red");
     switch.done(&format!("endpoint add {name} --network red --create-netns"));
-    assert!(is_netns(&name));
+    assert!(switch.has_netns(&name));
     switch.kill();
     let said = switch.wye("down --purge");
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(!is_netns(&name));
+    assert!(!switch.has_netns(&name));
     assert!(!switch.path("run").exists(), "the run directory");
     assert!(!switch.path("state").exists(), "the state directory");
 }
@@ -189,7 +217,7 @@ fn purge_finds_what_a_killed_daemon_was_told_to_use_elsewhere() {
     switch.kill();
     let purged = said(&mut switch.command("down --purge"));
     assert_eq!(purged.code, 0, "{}", purged.stderr);
-    assert!(!is_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
+    assert!(!switch.has_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
     assert!(!switch.path("other").exists() && !switch.path("run").exists());
 }
 

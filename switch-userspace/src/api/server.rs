@@ -3,7 +3,7 @@
 //! Only root may change anything; members of the socket's group may read. Who asks is told by the kernel
 //! (`SO_PEERCRED`), not by the request.
 
-use std::{convert::Infallible, io, path::Path};
+use std::{convert::Infallible, io, path::Path, process};
 
 use axum::{
     Json, Router,
@@ -20,7 +20,7 @@ use tokio::net::{UnixListener, unix::UCred};
 
 use super::{
     routes,
-    types::{ErrorBody, Event, EventQuery, ExitClass, FdbQuery, Stop},
+    types::{ErrorBody, Event, EventQuery, ExitClass, FdbQuery, Stop, Stopped},
 };
 use crate::{
     control::{Control, handle::Handle},
@@ -34,6 +34,8 @@ pub struct Api {
     pub control: Handle<Control>,
     /// Events.
     pub hub: Hub,
+    /// The command that ends the daemon, to be typed.
+    pub down: String,
     /// Ends the daemon once the answer to a stop request is out.
     pub stop: tokio::sync::watch::Sender<bool>,
 }
@@ -154,7 +156,7 @@ where
     match api.control.run(work).await {
         Ok(Ok(answer)) => Ok(Json(answer)),
         Ok(Err(error)) => Err(Failure(error)),
-        Err(gone) => Err(Failure(broken(&gone.to_string()))),
+        Err(gone) => Err(Failure(broken(&gone.to_string(), &api.down))),
     }
 }
 
@@ -173,12 +175,13 @@ async fn stop(State(api): Here, body: Bytes) -> Result<Response, Failure> {
     let request: Stop = parse(&body)?;
     let ending = api.stop.clone();
     let answer = read(State(api), move |control| control.stop(request)).await;
-    // A purge that left something behind has taken out the rest, so there is nothing to go on with.
-    if answer.is_ok() || request.purge {
-        // An error says that the server has stopped already.
-        let _stopped = ending.send(true);
+    // The daemon ends in any case: a purge that left something behind has taken out the rest, and a control thread that is
+    // gone can only be had again by another daemon. An error says that the server has stopped already.
+    let _stopped = ending.send(true);
+    match answer {
+        Err(_) if !request.purge => Ok(Json(Stopped { pid: process::id() }).into_response()),
+        answer => Ok(answer?.into_response()),
     }
-    Ok(answer?.into_response())
 }
 
 /// The stream ends with the daemon: an open one must not keep it from stopping.
@@ -273,13 +276,13 @@ fn no_such_path() -> ErrorBody {
     }
 }
 
-fn broken(why: &str) -> ErrorBody {
+fn broken(why: &str, down: &str) -> ErrorBody {
     ErrorBody {
         code: ExitClass::Failed,
         failed: String::from("ask the control plane"),
         object: String::new(),
         why: String::from(why),
-        unchanged: String::from("traffic goes on as it was"),
-        next: Some(String::from("restart the daemon: wye down && wye up")),
+        unchanged: String::from("it is not known whether the request was carried out"),
+        next: Some(format!("end the daemon with `{down}`, and start it again as before")),
     }
 }

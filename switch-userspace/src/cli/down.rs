@@ -40,9 +40,9 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
     let settings = args.dirs.choose_started(place)?.settings();
     match place.client()?.post::<Stopped>(routes::STOP, &Stop { purge: args.purge }) {
         Ok(Stopped { .. }) => wait_for_end(&settings.run_dir)?,
-        Err(
-            ClientError::NoSocket { .. } | ClientError::NotListening { .. } | ClientError::Broken { .. },
-        ) if args.purge => {
+        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. } | ClientError::Broken { .. })
+            if args.purge =>
+        {
             // One that was killed just now may still hold its lock.
             wait_for_end(&settings.run_dir)?;
             daemon::purge(&settings)

@@ -53,7 +53,8 @@ struct Add {
     /// The endpoint's network namespace: a path, or a name under /run/netns.
     #[arg(long, value_name = "PATH|NAME", conflicts_with = "create_netns")]
     netns: Option<String>,
-    /// Make a network namespace for the endpoint, which goes with it; so it is without --netns.
+    /// Make a network namespace for the endpoint, which goes with it; so it is without --netns. It is called as the endpoint,
+    /// NAME@INSTANCE beside the default instance.
     #[arg(long)]
     create_netns: bool,
     #[command(flatten)]

@@ -66,12 +66,10 @@ impl Control {
             self.check_health(&endpoint);
             return Err(ControlError::Teardown(TeardownErrors { failures }));
         }
-        if let Err(error) = self.keep(next) {
-            self.check_health(&endpoint);
-            return Err(error);
-        }
         self.mtus.remove(&attachment.slot);
+        let kept = self.keep(next);
         self.check_health(&endpoint);
+        kept.map_err(ControlError::NotForgotten)?;
         self.hub.publish(EventKind::EndpointDisconnected {
             endpoint: endpoint.to_string(),
             network: network.to_string(),

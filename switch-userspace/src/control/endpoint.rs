@@ -14,11 +14,13 @@ use super::{
 };
 use crate::{
     api::types::{Endpoint, EndpointAdd, ErrorBody, EventKind, LabelChange, NetnsChoice, Removed},
+    datapath::naming,
     model::{
         EndpointName, EndpointNetns, EndpointSpec, LabelKey, LabelValue, Labels, Model, ModelError,
         Namespace, NetworkName,
     },
     netns::{Netns, TeardownErrors, named_path},
+    run_dir,
 };
 
 impl Control {
@@ -86,11 +88,12 @@ impl Control {
         let mut attachment =
             next.attach(&self.settings.instance, &name, &network, attachment_spec(wish.connect)?, host)?;
         let slot = attachment.slot;
-        self.transact(next, |kernel, undo, next| {
+        let (own_name, run_dir) = (self.own_netns(&name), self.settings.run_dir.clone());
+        let added = self.transact(next, |kernel, undo, next| {
             let inside = match open {
                 Some(inside) => inside,
                 None => {
-                    let (made, place) = kernel.create_netns(undo, &name)?;
+                    let (made, place) = kernel.create_netns(undo, own_name, &run_dir)?;
                     set_netns(next, &name, place);
                     made
                 }
@@ -98,7 +101,9 @@ impl Control {
             kernel.plug(undo, next, &mut attachment, &inside)?;
             next.put_attachment(&name, attachment);
             Ok(())
-        })?;
+        });
+        run_dir::end_netns(&run_dir);
+        added?;
         self.note_mtu(&network, slot)?;
         self.hub.publish(EventKind::EndpointAdded { endpoint: name.to_string() });
         self.find_endpoint(name.as_str())
@@ -116,10 +121,15 @@ impl Control {
                 Ok((Some(open), place))
             }
             NetnsChoice::Create => {
-                let path = named_path(name.as_str())?;
+                let path = named_path(&self.own_netns(name))?;
                 Ok((None, EndpointNetns { path, owned: true, dev: 0, ino: 0 }))
             }
         }
+    }
+
+    /// What the namespace that is made for an endpoint is called.
+    fn own_netns(&self, name: &EndpointName) -> String {
+        naming::endpoint_netns(self.settings.instance.as_str(), name.as_str())
     }
 
     fn try_remove_endpoint(&mut self, name: &EndpointName) -> Result<(), ControlError> {
@@ -127,17 +137,17 @@ impl Control {
         let endpoint = next.remove_endpoint(name)?;
         let mut failures: Vec<_> =
             endpoint.attachments.iter().flat_map(|attachment| self.kernel.unplug(attachment)).collect();
-        failures.extend(remove_owned(name, &endpoint.netns));
+        failures.extend(remove_owned(&endpoint.netns));
         if !failures.is_empty() {
             self.check_health(name);
             return Err(ControlError::Teardown(TeardownErrors { failures }));
         }
-        if let Err(error) = self.keep(next) {
-            self.check_health(name);
-            return Err(error);
-        }
         for attachment in &endpoint.attachments {
             self.mtus.remove(&attachment.slot);
+        }
+        if let Err(error) = self.keep(next) {
+            self.check_health(name);
+            return Err(ControlError::NotForgotten(error));
         }
         self.ailments.remove(name);
         self.hub.publish(EventKind::EndpointRemoved { endpoint: name.to_string() });

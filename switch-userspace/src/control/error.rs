@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use crate::{
     api::types::{ErrorBody, ExitClass},
+    class,
     datapath::DatapathError,
     model::ModelError,
-    netns::{ErrorKind, NetnsError, TeardownErrors},
+    netns::{NetnsError, TeardownErrors},
     store::StoreError,
 };
 
@@ -96,6 +97,9 @@ pub enum ControlError {
     /// Something could not be removed.
     #[error("{0}")]
     Teardown(TeardownErrors),
+    /// What was to be removed is, but the state that says so could not be kept.
+    #[error("{0}")]
+    NotForgotten(StoreError),
     /// The datapath was taken out already.
     #[error("the daemon is ending")]
     Stopping,
@@ -115,13 +119,13 @@ impl ControlError {
         }
     }
 
-    /// The class of the failure: the one place that sorts them.
+    /// The class of the failure.
     fn class(&self) -> ExitClass {
         match self {
             Self::Model(error) => model_class(error),
-            Self::Netns(error) => netns_class(error),
-            Self::Datapath(error) => datapath_class(error),
-            Self::Store(error) => store_class(error),
+            Self::Netns(error) => class::of_netns(error),
+            Self::Datapath(error) => class::of_datapath(error),
+            Self::Store(error) | Self::NotForgotten(error) => class::of_store(error),
             Self::NoNetns { .. } | Self::NoUplink { .. } => ExitClass::NotFound,
             Self::NetnsExists { .. }
             | Self::NetnsGone { .. }
@@ -138,6 +142,7 @@ impl ControlError {
         match self {
             Self::LeftBehind { left, .. } => format!("not everything could be undone: {left}"),
             Self::Teardown(_) => String::from("everything else was removed"),
+            Self::NotForgotten(_) => String::from("its interfaces are gone, but it stays listed"),
             Self::Model(_)
             | Self::Netns(_)
             | Self::Datapath(_)
@@ -170,7 +175,9 @@ impl ControlError {
                 Some("delete that route, or use a network made with --internal".into())
             }
             Self::NoUplink { .. } => Some("`ip link` lists the host's interfaces".into()),
-            Self::Teardown(_) => Some("repeat the command once the cause is gone".into()),
+            Self::Teardown(_) | Self::NotForgotten(_) => {
+                Some("repeat the command once the cause is gone".into())
+            }
             Self::LeftBehind { cause, .. } => cause.next(),
             Self::Netns(_)
             | Self::Datapath(_)
@@ -221,44 +228,6 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::AddressesExhausted { .. }
         | ModelError::NoFreeMac { .. }
         | ModelError::Full { .. } => ExitClass::Failed,
-    }
-}
-
-fn netns_class(error: &NetnsError) -> ExitClass {
-    match error.kind() {
-        ErrorKind::NotFound => ExitClass::NotFound,
-        ErrorKind::Exists | ErrorKind::IndexTaken | ErrorKind::Busy => ExitClass::Conflict,
-        ErrorKind::Permission => ExitClass::Permission,
-        ErrorKind::Invalid => ExitClass::Usage,
-        ErrorKind::NoDevice | ErrorKind::Unsupported | ErrorKind::Other => ExitClass::Failed,
-    }
-}
-
-fn datapath_class(error: &DatapathError) -> ExitClass {
-    match error {
-        DatapathError::Netns(error) => netns_class(error),
-        DatapathError::ForeignPin { .. } | DatapathError::IndexTaken { .. } => ExitClass::Conflict,
-        error if error.is_permission() => ExitClass::Permission,
-        DatapathError::NoObject
-        | DatapathError::Load { .. }
-        | DatapathError::Program { .. }
-        | DatapathError::Missing { .. }
-        | DatapathError::Map { .. }
-        | DatapathError::Unsupported { .. }
-        | DatapathError::Full { .. }
-        | DatapathError::Pin { .. }
-        | DatapathError::Link { .. }
-        | DatapathError::Io { .. }
-        | DatapathError::IndexTooHigh { .. } => ExitClass::Failed,
-    }
-}
-
-fn store_class(error: &StoreError) -> ExitClass {
-    match error {
-        StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            ExitClass::Permission
-        }
-        StoreError::Io { .. } | StoreError::Encode(_) => ExitClass::Failed,
     }
 }
 

@@ -1,21 +1,22 @@
 //! The forwarding database: show, add, delete, flush.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switch_common::{
     abi::{
-        addr::{DomainId, MacAddr, PortId},
+        addr::{DomainId, MacAddr, PortId, Slot},
         fdb::{FdbEntry, FdbKey, FdbKind},
     },
     units::Nanos,
 };
 
-use super::{Control, error::ControlError, network_name};
+use super::{Control, error::ControlError, kernel::Kernel, network_name};
 use crate::{
     api::types::{
         self, ErrorBody, EventKind, FdbAdd, FdbDelete, FdbFilter, FdbFlush, FdbQuery, FdbType, Flushed,
     },
     model::{ModelError, Network, NetworkName, PortRef, StaticEntry, parse_mac},
+    netns::Undo,
     sys::clock::monotonic,
 };
 
@@ -23,13 +24,19 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 struct Selection {
     domain: Option<DomainId>,
-    port: Option<PortId>,
+    port: Option<(PortId, Slot)>,
 }
 
 impl Selection {
     fn has(self, key: &FdbKey, entry: &FdbEntry) -> bool {
         self.domain.is_none_or(|domain| domain == key.domain())
-            && self.port.is_none_or(|port| port == entry.port())
+            && self.port.is_none_or(|(port, _)| port == entry.port())
+    }
+
+    /// The same of an entry that was set, whether its port is there or not.
+    fn has_static(self, domain: DomainId, entry: &StaticEntry) -> bool {
+        self.domain.is_none_or(|wanted| wanted == domain)
+            && self.port.is_none_or(|(_, slot)| slot == entry.slot)
     }
 }
 
@@ -117,6 +124,7 @@ impl Control {
         let all = FdbQuery { network: wish.network.clone(), ..FdbQuery::default() };
         let text = mac.to_string();
         let mut found: Vec<_> = self.try_fdb(&all)?.into_iter().filter(|entry| entry.mac == text).collect();
+        found.extend(self.dormant(mac, wish.network.as_deref(), &found));
         if found.len() > 1 {
             let networks = found.into_iter().map(|entry| entry.network).collect();
             return Err(ModelError::SeveralNetworks { mac, networks }.into());
@@ -130,34 +138,33 @@ impl Control {
         let name = network_name(&entry.network)?;
         let key = FdbKey::new(self.model.network(&name)?.domain, mac);
         let mut next = self.model.clone();
-        next.remove_static_entries(&name, |entry| entry.mac == mac);
-        self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
-        if next != self.model {
-            self.keep(next)?;
-        }
+        next.remove_static_entries(|domain, entry| domain == key.domain() && entry.mac == mac);
+        self.transact(next, |kernel, undo, _| kernel.remove_fdb(undo, key))?;
         self.hub.publish(EventKind::FdbDeleted { network: entry.network.clone(), mac: entry.mac.clone() });
         Ok(entry)
     }
 
     fn try_flush_fdb(&mut self, wish: &FdbFlush) -> Result<Flushed, ControlError> {
         let selection = self.selection(wish.network.as_deref(), wish.port.as_deref())?;
+        let is_meant =
+            |entry: &FdbEntry| entry.is_learned() || (wish.all && entry.kind() != Some(FdbKind::Endpoint));
+        let mut keys: BTreeSet<FdbKey> = self
+            .kernel
+            .datapath(|datapath| datapath.list_fdb())?
+            .iter()
+            .filter(|(key, entry)| is_meant(entry) && selection.has(key, entry))
+            .map(|(key, _)| *key)
+            .collect();
+        let there = keys.clone();
         let mut next = self.model.clone();
-        let mut removed = 0;
-        for (key, entry) in self.kernel.datapath(|datapath| datapath.list_fdb())? {
-            let is_meant = entry.is_learned() || (wish.all && entry.kind() != Some(FdbKind::Endpoint));
-            if !is_meant || !selection.has(&key, &entry) {
-                continue;
-            }
-            if self.kernel.datapath(|datapath| datapath.remove_fdb(key))?.is_some() {
-                removed += 1;
-            }
-            if let Some((name, _)) = self.model.network_of_domain(key.domain()) {
-                next.remove_static_entries(name, |entry| entry.mac == key.mac());
-            }
+        if wish.all {
+            let set = next.remove_static_entries(|domain, entry| selection.has_static(domain, entry));
+            keys.extend(set.into_iter().map(|(domain, entry)| FdbKey::new(domain, entry.mac)));
         }
-        if next != self.model {
-            self.keep(next)?;
-        }
+        self.transact(next, |kernel, undo, _| {
+            there.into_iter().try_for_each(|key| kernel.remove_fdb(undo, key))
+        })?;
+        let removed = keys.len() as u64;
         self.hub.publish(EventKind::FdbFlushed { removed });
         Ok(Flushed { removed })
     }
@@ -170,7 +177,7 @@ impl Control {
         if let Some(name) = port {
             let port = self.model.port_by_name(name)?;
             self.network_of(&port, network)?;
-            selection.port = Some(port.id());
+            selection.port = Some((port.id(), port.slot()));
         }
         Ok(selection)
     }
@@ -188,11 +195,44 @@ impl Control {
         }
     }
 
+    /// Entries of a MAC that were set and are not among those `found`, because their port's interface is missing.
+    fn dormant(
+        &self,
+        mac: MacAddr,
+        network: Option<&str>,
+        found: &[types::FdbEntry],
+    ) -> Vec<types::FdbEntry> {
+        let is_meant = |name: &NetworkName| {
+            network.is_none_or(|network| network == name.as_str())
+                && found.iter().all(|entry| entry.network != name.as_str())
+        };
+        let mut entries = Vec::new();
+        for name in self.model.networks.keys().filter(|name| is_meant(name)) {
+            if let Some((port, kind)) = self.static_entry(name, mac) {
+                let entry = FdbEntry::new(port, kind, Nanos(0));
+                entries.extend(view(name, mac, &entry, self.port_name(port), monotonic()));
+            }
+        }
+        entries
+    }
+
     /// The port and sort of an entry that was set by command.
     fn static_entry(&self, network: &NetworkName, mac: MacAddr) -> Option<(PortId, FdbKind)> {
         let entry = self.model.networks.get(network)?.static_entries.iter().find(|entry| entry.mac == mac)?;
         let port = self.model.ports().find(|port| port.slot() == entry.slot)?;
         Some((port.id(), entry.kind.fdb_kind()))
+    }
+}
+
+impl Kernel {
+    /// Removes an FDB entry. That there is none is no failure.
+    fn remove_fdb<'a>(&'a self, undo: &mut Undo<'a>, key: FdbKey) -> Result<(), ControlError> {
+        if let Some(entry) = self.datapath(|datapath| datapath.remove_fdb(key))? {
+            undo.push(format!("restore FDB entry {}", key.mac()), move || {
+                self.datapath(|datapath| datapath.put_fdb(key, entry))
+            });
+        }
+        Ok(())
     }
 }
 

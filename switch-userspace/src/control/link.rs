@@ -159,7 +159,7 @@ impl Control {
         let Some(link) = link else { return Ok(()) };
         if !self.mtus.contains_key(&uplink.slot) {
             self.adopt_uplink(network, &uplink.ifname, link.index.into())?;
-            return self.keep(self.model.clone());
+            return Ok(self.keep(self.model.clone())?);
         }
         let record = uplink_record(self.model.network(network)?, &uplink, link.mtu);
         if known != Some(record.mtu) {

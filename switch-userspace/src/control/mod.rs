@@ -38,7 +38,7 @@ use crate::{
     events::Hub,
     model::{EndpointName, InstanceName, Model, NetworkName, Timestamp},
     netns::Undo,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// What a control plane is told of itself.
@@ -89,7 +89,9 @@ impl Control {
     ) -> Result<T, ControlError> {
         let mut undo = Undo::new();
         let applied = apply(&self.kernel, &mut undo, &mut next).and_then(|value| {
-            self.store.save(&next)?;
+            if next != self.model {
+                self.store.save(&next)?;
+            }
             Ok(value)
         });
         match applied {
@@ -106,7 +108,7 @@ impl Control {
     }
 
     /// Keeps `next`, which the kernel follows already.
-    fn keep(&mut self, next: Model) -> Result<(), ControlError> {
+    fn keep(&mut self, next: Model) -> Result<(), StoreError> {
         self.store.save(&next)?;
         self.model = next;
         Ok(())

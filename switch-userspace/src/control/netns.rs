@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::{error::ControlError, kernel::Kernel, plug::failure};
 use crate::{
-    model::{EndpointName, EndpointNetns},
-    netns::{ErrorKind, LinkSettings, Netlink, Netns, NetnsError, TeardownFailure, Undo, named_path},
+    model::{EndpointNetns, Model},
+    netns::{
+        ErrorKind, LinkSettings, Netlink, Netns, NetnsError, NetnsId, TeardownFailure, Undo, named_path,
+    },
+    run_dir,
 };
 
 impl Kernel {
@@ -21,25 +24,40 @@ impl Kernel {
         Ok((netns, EndpointNetns { path, owned: false, dev: id.dev, ino: id.ino }))
     }
 
-    /// Makes the namespace of an endpoint that owns it, with its loopback interface up.
+    /// Makes a namespace called `name` for an endpoint that owns it, with its loopback interface up. Until the endpoint is in
+    /// the state, the run directory says whose it is.
     pub(super) fn create_netns<'a>(
         &'a self,
         undo: &mut Undo<'a>,
-        name: &EndpointName,
+        name: String,
+        run_dir: &Path,
     ) -> Result<(Netns, EndpointNetns), ControlError> {
-        let netns = Netns::create_named(name.as_str()).map_err(|error| {
-            let taken = ControlError::NetnsExists { name: name.to_string() };
+        let netns = Netns::anonymous()?;
+        let NetnsId { dev, ino } = netns.id();
+        let place = EndpointNetns { path: named_path(&name)?, owned: true, dev, ino };
+        run_dir::begin_netns(run_dir, &place)
+            .map_err(|source| NetnsError::system("note a namespace in", run_dir.display(), source))?;
+        let netns = netns.into_named(&name).map_err(|error| {
+            let taken = ControlError::NetnsExists { name: name.clone() };
             if error.kind() == ErrorKind::Exists { taken } else { error.into() }
         })?;
-        let owned = name.clone();
-        undo.push(format!("delete namespace {name}"), move || Netns::delete_named(owned.as_str()));
+        undo.push(format!("delete namespace {name}"), move || Netns::delete_named(&name));
         let netlink = Netlink::open_in(&netns)?;
         let loopback = netlink.link_by_name("lo")?;
         netlink.set_link(loopback.index, &LinkSettings { up: Some(true), ..LinkSettings::default() })?;
-        let id = netns.id();
-        let path = named_path(name.as_str())?;
-        Ok((netns, EndpointNetns { path, owned: true, dev: id.dev, ino: id.ino }))
+        Ok((netns, place))
     }
+}
+
+/// Removes the namespace that a daemon was making for an endpoint when it was killed, unless an endpoint of the model has it.
+pub(super) fn remove_unfinished(run_dir: &Path, model: &Model) -> Option<TeardownFailure> {
+    let netns = run_dir::unfinished_netns(run_dir)?;
+    let is_used = model.endpoints.values().any(|endpoint| endpoint.netns.id() == netns.id());
+    let failed = if is_used { None } else { remove_owned(&netns) };
+    if failed.is_none() {
+        run_dir::end_netns(run_dir);
+    }
+    failed
 }
 
 /// Opens the namespace of an endpoint, if it is still that one.
@@ -54,12 +72,13 @@ pub(super) fn reopen(netns: &EndpointNetns) -> Result<Netns, ControlError> {
 }
 
 /// Removes the namespace of an endpoint where the endpoint owns it. One that is gone is no failure.
-pub(super) fn remove_owned(name: &EndpointName, netns: &EndpointNetns) -> Option<TeardownFailure> {
+pub(super) fn remove_owned(netns: &EndpointNetns) -> Option<TeardownFailure> {
     if !netns.owned {
         return None;
     }
+    let name = netns.path.file_name().unwrap_or_default().to_string_lossy();
     let removed = match reopen(netns) {
-        Ok(_) => Netns::delete_named(name.as_str()).map_err(ControlError::from),
+        Ok(_) => Netns::delete_named(&name).map_err(ControlError::from),
         Err(ControlError::NetnsGone { .. }) => Ok(()),
         Err(error) => Err(error),
     };

@@ -6,7 +6,7 @@ use super::{Control, error::ControlError, kernel::Kernel, network_name, now};
 use crate::{
     api::types::{ErrorBody, EventKind, Network, NetworkCreate, Removed},
     model::{self, ModelError, NetworkName, NetworkSpec, Options},
-    netns::{TeardownErrors, Undo},
+    netns::Undo,
 };
 
 impl Control {
@@ -38,7 +38,7 @@ impl Control {
     /// # Errors
     /// There is none of that name, or it is in use.
     pub fn remove_network(&mut self, name: &str) -> Result<Removed, ErrorBody> {
-        let removed = network_name(name).and_then(|name| self.try_remove_network(&name));
+        let removed = network_name(name).and_then(|name| self.remove_networks(&[name]));
         removed.map_err(|error| error.told("remove network", name))?;
         Ok(Removed { names: vec![name.to_owned()] })
     }
@@ -46,13 +46,11 @@ impl Control {
     /// Removes all networks that no endpoint is on.
     ///
     /// # Errors
-    /// One cannot be removed; those before it are.
+    /// One cannot be removed; then none is.
     pub fn prune_networks(&mut self) -> Result<Removed, ErrorBody> {
         let is_empty = |name: &&NetworkName| self.model.attachments_of(name).next().is_none();
         let empty: Vec<NetworkName> = self.model.networks.keys().filter(is_empty).cloned().collect();
-        for name in &empty {
-            self.try_remove_network(name).map_err(|error| error.told("remove network", name.as_str()))?;
-        }
+        self.remove_networks(&empty).map_err(|error| error.told("prune networks", ""))?;
         Ok(Removed { names: empty.iter().map(NetworkName::to_string).collect() })
     }
 
@@ -78,20 +76,18 @@ impl Control {
         Ok(self.view_network(&name, self.model.network(&name)?))
     }
 
-    fn try_remove_network(&mut self, name: &NetworkName) -> Result<(), ControlError> {
+    fn remove_networks(&mut self, names: &[NetworkName]) -> Result<(), ControlError> {
         let mut next = self.model.clone();
-        let network = next.remove_network(name)?;
-        let failures: Vec<_> =
-            network.uplinks.iter().flat_map(|uplink| self.kernel.unplug_uplink(uplink)).collect();
-        if !failures.is_empty() {
-            return Err(ControlError::Teardown(TeardownErrors { failures }));
-        }
-        self.kernel.datapath(|datapath| datapath.remove_domain(network.domain))?;
-        self.keep(next)?;
-        for uplink in &network.uplinks {
+        let removed: Vec<_> = names.iter().map(|name| next.remove_network(name)).collect::<Result<_, _>>()?;
+        self.transact(next, |kernel, undo, _| {
+            removed.iter().try_for_each(|network| kernel.remove_network(undo, network))
+        })?;
+        for uplink in removed.iter().flat_map(|network| &network.uplinks) {
             self.mtus.remove(&uplink.slot);
         }
-        self.hub.publish(EventKind::NetworkRemoved { network: name.to_string() });
+        for name in names {
+            self.hub.publish(EventKind::NetworkRemoved { network: name.to_string() });
+        }
         Ok(())
     }
 }
@@ -108,6 +104,35 @@ impl Kernel {
             let link = self.host_link(uplink.ifname.as_str())?;
             let link = link.ok_or_else(|| ControlError::NoUplink { ifname: uplink.ifname.to_string() })?;
             self.plug_uplink(undo, network, uplink, &link)?;
+        }
+        Ok(())
+    }
+    /// Takes a network's uplinks and its domain away.
+    fn remove_network<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        network: &model::Network,
+    ) -> Result<(), ControlError> {
+        let whole = network.clone();
+        undo.push(format!("restore domain {}", whole.domain.0), move || self.restore_network(&whole));
+        for uplink in &network.uplinks {
+            self.release_uplink(uplink)?;
+        }
+        self.datapath(|datapath| datapath.remove_domain(network.domain))
+    }
+
+    /// Makes what is missing of a network that is to stay. Uplinks that the host does not have now are no failure.
+    fn restore_network(&self, network: &model::Network) -> Result<(), ControlError> {
+        let ageing = Nanos::from_secs(network.ageing_secs);
+        self.datapath(|datapath| datapath.set_domain(network.domain, ageing))?;
+        for uplink in &network.uplinks {
+            let Some(link) = self.host_link(uplink.ifname.as_str())? else { continue };
+            let mut undo = Undo::new();
+            self.plug_uplink(&mut undo, network, uplink, &link)?;
+            undo.commit();
+            for entry in network.static_entries.iter().filter(|entry| entry.slot == uplink.slot) {
+                self.put_fdb(network.domain, entry.mac, uplink.port, entry.kind.fdb_kind())?;
+            }
         }
         Ok(())
     }

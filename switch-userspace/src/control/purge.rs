@@ -10,7 +10,7 @@ use crate::{
 
 impl Control {
     /// Gets ready for the end. With `purge` every interface, namespace, program and table of the instance is removed, and
-    /// its state forgotten; otherwise traffic goes on.
+    /// its state forgotten.
     ///
     /// # Errors
     /// With `purge`, what could not be removed; everything else was.
@@ -28,8 +28,8 @@ impl Control {
             failures.extend(self.kernel.unplug_uplink(uplink));
         }
         failures.extend(failure(String::from("delete the interfaces of ports"), self.delete_host_sides()));
-        for (name, endpoint) in &self.model.endpoints {
-            failures.extend(remove_owned(name, &endpoint.netns));
+        for endpoint in self.model.endpoints.values() {
+            failures.extend(remove_owned(&endpoint.netns));
         }
         if let Some(datapath) = self.kernel.take_datapath() {
             for error in datapath.purge().err().into_iter().flatten() {

@@ -10,7 +10,7 @@ use switch_common::{
     units::Nanos,
 };
 
-use super::{Control, Settings, error::ControlError, kernel::Kernel, now};
+use super::{Control, Settings, error::ControlError, kernel::Kernel, netns::remove_unfinished, now};
 use crate::{
     api::types::{EndpointState, ErrorBody},
     datapath::Datapath,
@@ -56,6 +56,8 @@ impl Control {
                 undescribed(&kernel)?
             }
         };
+        let unfinished = remove_unfinished(&settings.run_dir, &model);
+        notes.extend(unfinished.map(|failure| format!("{}: {}", failure.step, failure.source)));
         let mut control = Self {
             settings,
             kernel,

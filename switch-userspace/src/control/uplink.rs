@@ -60,6 +60,12 @@ impl Kernel {
     }
 
     /// Gives an uplink back to the host. One that is gone is no failure.
+    pub(super) fn release_uplink(&self, uplink: &Uplink) -> Result<(), ControlError> {
+        self.datapath(|datapath| datapath.detach_port(uplink.port))?;
+        self.set_promiscuous(uplink, false)
+    }
+
+    /// Gives an uplink back to the host as far as that can be done.
     pub(super) fn unplug_uplink(&self, uplink: &Uplink) -> Vec<TeardownFailure> {
         let detached = self.datapath(|datapath| datapath.detach_port(uplink.port));
         let restored = self.set_promiscuous(uplink, false);

@@ -34,7 +34,12 @@ impl Control {
             name: name.to_string(),
             namespace: endpoint.namespace.to_string(),
             labels: endpoint.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
-            netns: NetnsRef { path: endpoint.netns.path.clone(), owned: endpoint.netns.owned },
+            netns: NetnsRef {
+                path: endpoint.netns.path.clone(),
+                owned: endpoint.netns.owned,
+                dev: endpoint.netns.dev,
+                ino: endpoint.netns.ino,
+            },
             state: ailment.map_or(EndpointState::Ready, |ailment| ailment.state),
             reason: ailment.map(|ailment| ailment.reason.clone()),
             attachments: endpoint

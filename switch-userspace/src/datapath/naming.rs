@@ -15,6 +15,13 @@ pub fn interface_prefix(instance: &str) -> String {
     format!("w{:05x}", digest(instance.as_bytes()) & 0xf_ffff)
 }
 
+/// What the network namespace that wye makes for an endpoint is called: as the endpoint, `EP@INSTANCE` beside the default
+/// instance. Neither part can have an `@` of its own.
+#[must_use]
+pub fn endpoint_netns(instance: &str, endpoint: &str) -> String {
+    if instance == DEFAULT_INSTANCE { endpoint.to_owned() } else { format!("{endpoint}@{instance}") }
+}
+
 /// A digest that is the same in every run of this program. Not for secrets.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> u64 {
@@ -32,5 +39,11 @@ mod tests {
         assert_eq!(interface_prefix(DEFAULT_INSTANCE), "wye");
         assert_ne!(interface_prefix("a"), interface_prefix("b"));
         assert_eq!(interface_prefix("a").len(), 6);
+    }
+
+    #[test]
+    fn endpoints_of_two_instances_have_namespaces_of_their_own() {
+        assert_eq!(endpoint_netns(DEFAULT_INSTANCE, "web"), "web");
+        assert_eq!(endpoint_netns("lab", "web"), "web@lab");
     }
 }

@@ -40,7 +40,7 @@ pub struct Endpoint {
 pub struct EndpointNetns {
     /// A file that opens it.
     pub path: PathBuf,
-    /// Whether wye made it, called as the endpoint, and removes it.
+    /// Whether wye made it, and removes it.
     pub owned: bool,
     /// Device of its file: with the inode, tells it from another namespace at the same path.
     pub dev: u64,

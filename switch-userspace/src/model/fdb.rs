@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use switch_common::abi::{
-    addr::{MacAddr, Slot},
+    addr::{DomainId, MacAddr, Slot},
     fdb::FdbKind,
 };
 
@@ -65,16 +65,21 @@ impl Model {
         Ok(())
     }
 
-    /// Takes away the entries of a network for which `gone` is true.
-    pub fn remove_static_entries(&mut self, name: &NetworkName, gone: impl Fn(&StaticEntry) -> bool) {
-        if let Some(network) = self.networks.get_mut(name) {
-            network.static_entries.retain(|entry| !gone(entry));
+    /// Takes away the entries for which `is_gone` is true, and returns them with their domains.
+    pub fn remove_static_entries(
+        &mut self,
+        is_gone: impl Fn(DomainId, &StaticEntry) -> bool,
+    ) -> Vec<(DomainId, StaticEntry)> {
+        let mut removed = Vec::new();
+        for network in self.networks.values_mut() {
+            let domain = network.domain;
+            let gone = network.static_entries.extract_if(.., |entry| is_gone(domain, entry));
+            removed.extend(gone.map(|entry| (domain, entry)));
         }
+        removed
     }
 
     pub(super) fn forget_static_entries_of(&mut self, slot: Slot) {
-        for network in self.networks.values_mut() {
-            network.static_entries.retain(|entry| entry.slot != slot);
-        }
+        self.remove_static_entries(|_, entry| entry.slot == slot);
     }
 }

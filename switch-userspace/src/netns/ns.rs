@@ -106,21 +106,26 @@ impl Netns {
     /// # Errors
     /// A name that is taken or that no namespace can have; without CAP_SYS_ADMIN. Nothing is left behind then.
     pub fn create_named(name: &str) -> Result<Self, NetnsError> {
+        Self::anonymous()?.into_named(name)
+    }
+
+    /// Gives the namespace a name; it stays until [`Netns::delete_named`].
+    ///
+    /// # Errors
+    /// As [`Netns::create_named`].
+    pub fn into_named(mut self, name: &str) -> Result<Self, NetnsError> {
         let path = named_path(name)?;
         let failed = |source: io::Error| NetnsError::system("create namespace", name, source);
         share_netns_dir()?;
         OpenOptions::new().write(true).create_new(true).mode(0o000).open(&path).map_err(failed)?;
-        let named = Self::anonymous().and_then(|mut netns| {
-            let source = format!("/proc/self/fd/{}", netns.file.as_raw_fd());
-            sys::ns::bind_mount(Path::new(&source), &path).map_err(failed)?;
-            netns.label = path.display().to_string();
-            Ok(netns)
-        });
-        if named.is_err() {
+        let source = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        if let Err(error) = sys::ns::bind_mount(Path::new(&source), &path) {
             // The failure that is returned explains more than a second one could.
             let _ = fs::remove_file(&path);
+            return Err(failed(error));
         }
-        named
+        self.label = path.display().to_string();
+        Ok(self)
     }
 
     /// Takes the name of a namespace away, as `ip netns delete` does; the namespace goes once nothing uses it.

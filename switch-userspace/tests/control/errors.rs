@@ -1,11 +1,14 @@
 //! Refusals: each says why, has its class, and leaves everything as it was.
 
 use switch_userspace::{
-    api::types::{Connect, EndpointAdd, ExitClass, NetnsChoice, NetworkCreate},
+    api::types::{
+        Connect, EndpointAdd, EndpointState, ErrorBody, ExitClass, FdbAdd, FdbDelete, FdbFlush, NetnsChoice,
+        NetworkCreate, SetType,
+    },
     netns::{LinkSettings, Netlink, Netns, Route},
 };
 
-use crate::support::{Switch, assert_told, nets};
+use crate::support::{Switch, assert_told, ip, nets};
 
 #[test]
 fn bad_networks_are_refused_and_change_nothing() {
@@ -131,12 +134,48 @@ fn an_interface_name_that_is_taken_inside_is_told_apart() {
 fn state_that_cannot_be_kept_is_taken_back() {
     let switch = Switch::new();
     switch.create("red", &[]);
+    let a = switch.add("a", "red");
+    let (port, mac) = (a.name.clone(), "02:00:00:00:aa:01");
+    let set = FdbAdd { mac: mac.into(), port, network: None, kind: SetType::Static };
+    switch.ask(move |control| control.add_fdb(set)).expect("added");
+    switch.create("empty", &[]);
     let before = switch.traces();
-    // A directory where the new document is to be written: it can be opened by nobody, root included.
-    std::fs::create_dir(switch.state_dir().join("state.json.new")).expect("a directory");
-    let refused = switch.try_add(switch.wish("a", "red", NetnsChoice::Create));
-    let after = switch.traces();
-    std::fs::remove_dir(switch.state_dir().join("state.json.new")).expect("removed");
-    assert_told(refused, ExitClass::Failed, "state.json");
-    assert_eq!(after, before);
+    let refused = switch.refuse_saves();
+    let told = |what: &str, result: Result<(), ErrorBody>| {
+        let error = result.expect_err(what);
+        assert!(error.why.contains("state.json"), "{what}: {error}");
+        assert_eq!(
+            (error.code, error.unchanged.as_str()),
+            (ExitClass::Failed, "nothing was changed"),
+            "{what}"
+        );
+        assert_eq!(switch.traces(), before, "{what}");
+    };
+    told("add", switch.try_add(switch.wish("b", "red", NetnsChoice::Create)).map(drop));
+    told("remove", switch.ask(|control| control.remove_network("empty")).map(drop));
+    told("prune", switch.ask(|control| control.prune_networks()).map(drop));
+    let delete = FdbDelete { mac: mac.into(), network: None };
+    told("delete", switch.ask(move |control| control.delete_fdb(&delete)).map(drop));
+    let flush = FdbFlush { all: true, ..FdbFlush::default() };
+    told("flush", switch.ask(move |control| control.flush_fdb(&flush)).map(drop));
+    drop(refused);
+    let b = switch.add("b", "empty");
+    let c = switch.add("c", "empty");
+    assert!(switch.reaches(&b, &ip(&c)), "the network that was not removed is whole");
+}
+
+#[test]
+fn an_endpoint_that_is_removed_but_not_forgotten_says_so() {
+    let switch = Switch::new();
+    switch.create("red", &[]);
+    let before = switch.traces();
+    let name = switch.add("a", "red").name;
+    let refused = switch.refuse_saves();
+    let error = switch.ask(move |control| control.remove_endpoint(&name)).expect_err("no state is saved");
+    assert!(error.unchanged.contains("stays listed"), "{error}");
+    assert_eq!(switch.endpoint("a").state, EndpointState::Stale);
+    assert_eq!(switch.status().ports, 0);
+    drop(refused);
+    switch.remove("a");
+    assert_eq!(switch.traces(), before);
 }

@@ -2,8 +2,8 @@
 
 use switch_userspace::{
     api::types::{
-        Endpoint, ExitClass, FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, PortChange,
-        SetType,
+        Endpoint, EndpointState, ExitClass, FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery,
+        FdbType, PortChange, SetType,
     },
     netns::{LinkSettings, Netlink},
 };
@@ -92,6 +92,51 @@ fn entries_go_with_their_port() {
     add(&switch, &b.name, SetType::Static).expect("added");
     switch.remove("b");
     assert_eq!(entries(&switch, FdbQuery::default()), []);
+}
+
+/// Sets an entry behind a port, then takes the port's interface away.
+fn set_dormant(switch: &mut Switch, at: &Endpoint) {
+    add(switch, &at.name, SetType::Static).expect("added");
+    switch.at_host.delete_link(at.attachments[0].host_ifindex.into()).expect("deleted");
+    let name = at.name.clone();
+    switch.follow_until(|switch| {
+        let name = name.clone();
+        let endpoint = switch.ask(move |control| control.endpoint(&name)).expect("the endpoint");
+        (endpoint.state == EndpointState::Broken).then_some(())
+    });
+}
+
+#[test]
+fn an_entry_that_was_set_outlives_a_flush_while_its_port_is_missing() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let (a, b, c) = (switch.add("a", "red"), switch.add("b", "red"), switch.add("c", "red"));
+    set_dormant(&mut switch, &a);
+    learn(&switch, &b, &c);
+    let flushed = switch.ask(|control| control.flush_fdb(&FdbFlush::default())).expect("flushed");
+    assert_eq!(flushed.removed, 1, "the learned one");
+    switch.restart();
+    let query = FdbQuery { port: Some(a.name.clone()), filter: Some(FdbFilter::Static), network: None };
+    assert!(entries(&switch, query).iter().any(|entry| entry.mac == MAC && entry.kind == FdbType::Static));
+}
+
+#[test]
+fn an_entry_that_was_set_can_be_deleted_while_its_port_is_missing() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let a = switch.add("a", "red");
+    set_dormant(&mut switch, &a);
+    let delete = FdbDelete { mac: MAC.into(), network: None };
+    let deleted = switch.ask(move |control| control.delete_fdb(&delete)).expect("deleted");
+    assert_eq!((deleted.mac.as_str(), deleted.port.as_str()), (MAC, a.name.as_str()));
+    switch.restart();
+    add(&switch, &a.name, SetType::Static).expect("added");
+    switch.at_host.delete_link(switch.endpoint("a").attachments[0].host_ifindex.into()).expect("deleted");
+    switch.follow_until(|switch| (switch.status().ports == 0).then_some(()));
+    let all = FdbFlush { all: true, ..FdbFlush::default() };
+    assert_eq!(switch.ask(move |control| control.flush_fdb(&all)).expect("flushed").removed, 1);
+    switch.restart();
+    assert!(entries(&switch, FdbQuery::default()).iter().all(|entry| entry.mac != MAC));
 }
 
 #[test]

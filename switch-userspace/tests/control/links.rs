@@ -74,7 +74,7 @@ fn an_endpoint_whose_namespace_is_gone_is_stale_and_can_be_removed() {
     switch.create("red", &[]);
     let before = switch.traces();
     let a = switch.add("a", "red");
-    Netns::delete_named(&a.name).expect("deleted");
+    Netns::delete_named(&format!("{}@{}", a.name, switch.instance())).expect("deleted");
     let stale = state_is(&mut switch, "a", EndpointState::Stale);
     assert!(stale.reason.is_some_and(|reason| reason.contains("gone")));
     switch.restart();

@@ -1,13 +1,21 @@
 //! The control plane ends and comes back; traffic does not notice.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, thread, time::Instant};
 
 use switch_userspace::{
-    api::types::{EndpointState, NetnsChoice},
-    netns::{Netns, NetnsError},
+    api::{
+        client::{Client, ClientError},
+        routes,
+        server::{self, Api},
+        types::{EndpointState, NetnsChoice, Status, Stop, Stopped},
+    },
+    events::Hub,
+    model::EndpointNetns,
+    netns::{Netns, NetnsError, named_path},
+    run_dir,
 };
 
-use crate::support::{Switch, inside, ip};
+use crate::support::{PATIENCE, Switch, inside, ip};
 
 #[test]
 fn everything_is_the_same_after_a_restart() {
@@ -68,6 +76,64 @@ fn what_a_crash_left_half_made_is_removed() {
     Netns::delete_named(&name).expect("deleted");
     added.expect("an endpoint");
     assert_eq!(switch.traces(), before);
+}
+
+#[test]
+fn a_namespace_that_a_crash_left_without_endpoint_is_removed_and_nobody_elses_is() {
+    let mut switch = Switch::new();
+    let before = switch.traces();
+    let name = switch.name("half");
+    let left = |dev_of: &Netns| EndpointNetns {
+        path: named_path(&name).expect("a path"),
+        owned: true,
+        dev: dev_of.id().dev,
+        ino: dev_of.id().ino,
+    };
+    let made = Netns::create_named(&name).expect("a namespace");
+    run_dir::begin_netns(switch.state_dir(), &left(&made)).expect("noted");
+    drop(made);
+    switch.restart();
+    assert_eq!(switch.traces(), before);
+    let theirs = Netns::create_named(&name).expect("a namespace");
+    run_dir::begin_netns(switch.state_dir(), &left(&Netns::anonymous().expect("another one")))
+        .expect("noted");
+    switch.restart();
+    let is_there = Netns::open_name(&name).is_ok_and(|netns| netns == theirs);
+    Netns::delete_named(&name).expect("deleted");
+    assert!(is_there);
+}
+
+#[test]
+fn a_daemon_whose_control_thread_died_can_still_be_stopped() {
+    let mut switch = Switch::new();
+    let control = switch.control();
+    control.post(|_| panic!("on purpose")).expect("running");
+    let socket = switch.state_dir().join(routes::SOCKET_NAME);
+    let path = socket.clone();
+    let daemon = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (stop, _) = tokio::sync::watch::channel(false);
+            let down = String::from("wye down --instance lab");
+            let listener = server::bind(&path).expect("bound");
+            server::serve(listener, Api { control, hub: Hub::default(), down, stop }).await
+        })
+    });
+    let client = Client::new(&socket).expect("a client");
+    let status = || client.get::<Status>(routes::STATUS);
+    let deadline = Instant::now() + PATIENCE;
+    let refused = loop {
+        match status() {
+            Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. })
+                if Instant::now() < deadline => {}
+            answer => break answer.expect_err("the control thread is dead").to_string(),
+        }
+    };
+    assert!(refused.contains("`wye down --instance lab`"), "{refused}");
+    client.post::<Stopped>(routes::STOP, &Stop { purge: false }).expect("stopped");
+    daemon.join().expect("no panic").expect("served");
+    fs::remove_file(socket).expect("removed");
+    switch.start();
 }
 
 #[test]

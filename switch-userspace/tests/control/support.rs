@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command},
     sync::{
         atomic::{AtomicU32, Ordering},
@@ -85,6 +85,18 @@ impl Switch {
         format!("{}-{name}", self.instance)
     }
 
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Has every change of the state fail until the returned guard is dropped.
+    pub(crate) fn refuse_saves(&self) -> RefusedSaves {
+        // A directory where the new document is to be written: it can be opened by nobody, root included.
+        let path = self.state_dir().join("state.json.new");
+        std::fs::create_dir(&path).expect("a directory");
+        RefusedSaves(path)
+    }
+
     pub(crate) fn state_dir(&self) -> &Path {
         self.state.path()
     }
@@ -124,6 +136,11 @@ impl Switch {
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.start();
+    }
+
+    /// The control thread.
+    pub(crate) fn control(&self) -> Handle<Control> {
+        self.control.clone().expect("running")
     }
 
     /// Asks the control plane.
@@ -229,6 +246,15 @@ impl Switch {
             ports.chain(entries).chain(networks).chain(endpoints).collect::<Vec<_>>()
         }));
         traces
+    }
+}
+
+/// While it lives, no state is saved.
+pub(crate) struct RefusedSaves(PathBuf);
+
+impl Drop for RefusedSaves {
+    fn drop(&mut self) {
+        std::fs::remove_dir(&self.0).expect("removed");
     }
 }
 

@@ -98,7 +98,8 @@ pub struct Limits {
 /// Asks the daemon to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
-    /// Also remove every link, pin and namespace of the instance and forget its state. Without it traffic goes on.
+    /// Also remove every link, pin and namespace of the instance and forget its state. Without it traffic of the eBPF datapath
+    /// goes on.
     #[serde(default)]
     pub purge: bool,
 }

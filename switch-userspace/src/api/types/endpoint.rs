@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum NetnsChoice {
     /// One that exists: a path where it has a `/`, otherwise a name under `/run/netns`.
     Existing(String),
-    /// A new one, called as the endpoint and removed with it.
+    /// A new one, called as the endpoint (`EP@INSTANCE` beside the default instance) and removed with it.
     Create,
 }
 
@@ -76,6 +76,10 @@ pub struct NetnsRef {
     pub path: PathBuf,
     /// Whether wye made it and removes it with the endpoint.
     pub owned: bool,
+    /// Device of the file: with the inode, tells the namespace from another one at the same path.
+    pub dev: u64,
+    /// Inode of the file.
+    pub ino: u64,
 }
 
 /// Whether an endpoint's plumbing is whole.
