@@ -122,10 +122,11 @@ fn user_without_privileges_is_told_so() {
     {
         assert_told(args, &nobody.fails(&lab.wye, args, lab.wye.dir()), 6, &["the switch", "root"]);
     }
-    for datapath in ["ebpf", "userspace"] {
+    let fresh = Wye::prepare(Mode::Ebpf);
+    for (wye, datapath) in [(&lab.wye, "ebpf"), (&fresh, "userspace")] {
         for command in ["daemon", "up"] {
             let args = [command, "--datapath", datapath];
-            assert_told(&args, &nobody.fails(&lab.wye, &args, &nobody.own), 6, &[lab.wye.instance(), "root"]);
+            assert_told(&args, &nobody.fails(wye, &args, &nobody.own), 6, &[wye.instance(), "root"]);
         }
     }
     before.0.assert_same(&lab.wye.census());
