@@ -222,6 +222,21 @@ fn purge_finds_what_a_killed_daemon_was_told_to_use_elsewhere() {
 }
 
 #[test]
+fn a_purge_that_was_cut_short_can_be_repeated() {
+    let switch = Switch::new("short");
+    let name = unique("short");
+    switch.done("up --datapath userspace");
+    switch.done("network create red");
+    switch.done(&format!("endpoint add {name} --network red --create-netns"));
+    switch.kill();
+    // As a purge leaves it that has removed the datapath and nothing else.
+    Netns::delete_named(&format!("wye-{}", switch.instance)).expect("deleted");
+    switch.done("down --purge");
+    assert!(!switch.has_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
+    assert!(!switch.path("run").exists() && !switch.path("state").exists());
+}
+
+#[test]
 fn a_start_beside_the_other_datapath_is_refused_until_that_is_purged() {
     let switch = Switch::new("other");
     switch.done("up --datapath userspace");

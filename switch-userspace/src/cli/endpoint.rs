@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::{
     error::CliError,
-    for_each,
-    network::{AttachmentArgs, print_removed},
-    output::{self, InspectOutput, Listed, Output, joined},
+    network::AttachmentArgs,
+    objects::{Inspect, Ls, Rm},
+    output::{self, Listed, joined},
     parse::{self, LabelWord},
     place::{Place, absolute_path},
 };
@@ -36,8 +36,11 @@ pub(super) struct EndpointArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Add(Add),
+    /// List endpoints.
     Ls(Ls),
+    /// Show everything about endpoints.
     Inspect(Inspect),
+    /// Remove endpoints and their interfaces.
     Rm(Rm),
     Label(Label),
 }
@@ -65,31 +68,6 @@ struct Add {
     /// The Kubernetes namespace that it belongs to [default: default].
     #[arg(long, value_name = "NS")]
     namespace: Option<String>,
-}
-
-/// List endpoints.
-#[derive(Debug, Args)]
-struct Ls {
-    #[command(flatten)]
-    output: Output,
-}
-
-/// Show everything about endpoints.
-#[derive(Debug, Args)]
-struct Inspect {
-    /// Their names.
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
-    #[command(flatten)]
-    output: InspectOutput,
-}
-
-/// Remove endpoints and their interfaces.
-#[derive(Debug, Args)]
-struct Rm {
-    /// Their names.
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
 }
 
 /// Put labels on an endpoint, or take them off.
@@ -149,14 +127,9 @@ pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
             let endpoint: Endpoint = client.post(routes::ENDPOINTS, &request(add)?)?;
             output::line(endpoint.name)
         }
-        Verb::Ls(ls) => output::list::<Endpoint>(&client.get::<Vec<_>>(routes::ENDPOINTS)?, ls.output.format),
-        Verb::Inspect(inspect) => {
-            let get = |name: &str| Ok(client.get::<Endpoint>(&routes::fill(routes::ENDPOINT, &[name]))?);
-            output::found(&inspect.names, get, inspect.output.format)
-        }
-        Verb::Rm(rm) => for_each(&rm.names, |name| {
-            print_removed(&client.delete(&routes::fill(routes::ENDPOINT, &[name]))?)
-        }),
+        Verb::Ls(ls) => ls.run::<Endpoint>(&client, routes::ENDPOINTS),
+        Verb::Inspect(inspect) => inspect.run::<Endpoint>(&client, routes::ENDPOINT),
+        Verb::Rm(rm) => rm.run(&client, routes::ENDPOINT),
         Verb::Label(label) => {
             let path = routes::fill(routes::ENDPOINT_LABELS, &[&label.name]);
             let endpoint: Endpoint = client.patch(&path, &label_change(&label.labels))?;

@@ -13,6 +13,7 @@ mod fdb;
 mod man;
 mod monitor;
 mod network;
+mod objects;
 mod output;
 mod panic;
 mod parse;

@@ -7,14 +7,14 @@ use ipnet::IpNet;
 
 use super::{
     error::CliError,
-    for_each,
-    output::{self, InspectOutput, Listed, Output, joined},
+    objects::{Inspect, Ls, Rm, print_removed},
+    output::{self, Listed, joined},
     parse,
     place::Place,
 };
 use crate::api::{
     routes,
-    types::{Connect, Endpoint, Network, NetworkCreate, Removed},
+    types::{Connect, Endpoint, Network, NetworkCreate},
 };
 
 const EXAMPLES: &str = "\
@@ -36,8 +36,11 @@ pub(super) struct NetworkArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Create(Create),
+    /// List networks.
     Ls(Ls),
+    /// Show everything about networks.
     Inspect(Inspect),
+    /// Remove networks that have no endpoint.
     Rm(Rm),
     Prune(Prune),
     Connect(ConnectArgs),
@@ -70,31 +73,6 @@ struct Create {
     /// An option, such as uplink=eth1 or ageing=60 (seconds).
     #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]
     options: Vec<(String, String)>,
-}
-
-/// List networks.
-#[derive(Debug, Args)]
-struct Ls {
-    #[command(flatten)]
-    output: Output,
-}
-
-/// Show everything about networks.
-#[derive(Debug, Args)]
-struct Inspect {
-    /// Their names.
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
-    #[command(flatten)]
-    output: InspectOutput,
-}
-
-/// Remove networks that have no endpoint.
-#[derive(Debug, Args)]
-struct Rm {
-    /// Their names.
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
 }
 
 /// Remove every network that has no endpoint.
@@ -175,14 +153,9 @@ pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
             let network: Network = client.post(routes::NETWORKS, &request(create))?;
             output::line(network.name)
         }
-        Verb::Ls(ls) => output::list::<Network>(&client.get::<Vec<_>>(routes::NETWORKS)?, ls.output.format),
-        Verb::Inspect(inspect) => {
-            let get = |name: &str| Ok(client.get::<Network>(&routes::fill(routes::NETWORK, &[name]))?);
-            output::found(&inspect.names, get, inspect.output.format)
-        }
-        Verb::Rm(rm) => for_each(&rm.names, |name| {
-            print_removed(&client.delete(&routes::fill(routes::NETWORK, &[name]))?)
-        }),
+        Verb::Ls(ls) => ls.run::<Network>(&client, routes::NETWORKS),
+        Verb::Inspect(inspect) => inspect.run::<Network>(&client, routes::NETWORK),
+        Verb::Rm(rm) => rm.run(&client, routes::NETWORK),
         Verb::Prune(_) => print_removed(&client.post(routes::NETWORK_PRUNE, &())?),
         Verb::Connect(connect) => {
             let path = routes::fill(routes::ATTACHMENT, &[&connect.network, &connect.endpoint]);
@@ -196,11 +169,6 @@ pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
             output::line(endpoint.name)
         }
     }
-}
-
-/// Prints the names of what was removed.
-pub(super) fn print_removed(removed: &Removed) -> Result<(), CliError> {
-    output::print(removed.names.iter().map(|name| name.clone() + "\n").collect::<String>())
 }
 
 fn request(create: &Create) -> NetworkCreate {

@@ -42,11 +42,13 @@ pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
         return Ok(());
     }
     let _lock = lock(settings)?;
-    for settings in left {
-        let store = Store::open(&settings.state_dir)?;
-        let datapath = open_datapath(&settings)?;
-        Control::open(settings, datapath, store, Hub::default())?.stop(Stop { purge: true })?;
-    }
+    left.into_iter().map(purge_one).fold(Ok(()), Result::and)
+}
+
+fn purge_one(settings: Settings) -> Result<(), DaemonError> {
+    let store = Store::open(&settings.state_dir)?;
+    let datapath = open_datapath(&settings)?;
+    Control::open(settings, datapath, store, Hub::default())?.stop(Stop { purge: true })?;
     Ok(())
 }
 
