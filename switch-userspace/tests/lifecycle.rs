@@ -93,6 +93,12 @@ fn unique(name: &str) -> String {
 }
 
 impl Switch {
+    /// The name of the namespace of the ports, of the userspace datapath.
+    fn ports_netns(&self) -> String {
+        let host = Netns::current().expect("the test's network namespace");
+        format!("wye-{}-{}", self.instance, host.id().ino)
+    }
+
     /// Whether the endpoint's own namespace is there.
     fn has_netns(&self, endpoint: &str) -> bool {
         is_netns(&format!("{endpoint}@{}", self.instance))
@@ -217,7 +223,7 @@ fn purge_finds_what_a_killed_daemon_was_told_to_use_elsewhere() {
     switch.kill();
     let purged = said(&mut switch.command("down --purge"));
     assert_eq!(purged.code, 0, "{}", purged.stderr);
-    assert!(!switch.has_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
+    assert!(!switch.has_netns(&name) && !is_netns(&switch.ports_netns()));
     assert!(!switch.path("other").exists() && !switch.path("run").exists());
 }
 
@@ -230,9 +236,9 @@ fn a_purge_that_was_cut_short_can_be_repeated() {
     switch.done(&format!("endpoint add {name} --network red --create-netns"));
     switch.kill();
     // As a purge leaves it that has removed the datapath and nothing else.
-    Netns::delete_named(&format!("wye-{}", switch.instance)).expect("deleted");
+    Netns::delete_named(&switch.ports_netns()).expect("deleted");
     switch.done("down --purge");
-    assert!(!switch.has_netns(&name) && !is_netns(&format!("wye-{}", switch.instance)));
+    assert!(!switch.has_netns(&name) && !is_netns(&switch.ports_netns()));
     assert!(!switch.path("run").exists() && !switch.path("state").exists());
 }
 
