@@ -1,6 +1,9 @@
 //! What becomes of a frame, and why.
 
-use crate::abi::addr::PortId;
+use crate::{
+    abi::addr::PortId,
+    stage::vlan::{Membership, TagChange},
+};
 
 /// Numbers, texts and names of an enum of reasons in one table; numbers are never reused.
 macro_rules! reasons {
@@ -118,10 +121,10 @@ impl FloodKind {
 /// The outcome of the pipeline, spelled out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// To one port.
-    Forward(PortId),
-    /// A copy to each port of the ingress port's domain that takes this kind.
-    Flood(FloodKind),
+    /// To one port, with this change of its tag.
+    Forward(PortId, TagChange),
+    /// A copy to each port of the ingress port's domain that takes this kind and carries the VLAN.
+    Flood(FloodKind, Membership),
     /// To the host's own stack: the frame came in on an uplink and is the host's.
     ToHost,
     /// To the slow path.
@@ -147,14 +150,28 @@ impl Verdict {
     #[must_use]
     #[inline(always)]
     pub const fn forward(port: PortId) -> Self {
-        Self(Self::FORWARD | (port.0 as u64) << 32)
+        Self::forward_with(port, TagChange::NONE)
+    }
+
+    /// To one port, with a change of its tag.
+    #[must_use]
+    #[inline(always)]
+    pub const fn forward_with(port: PortId, tags: TagChange) -> Self {
+        Self(Self::FORWARD | (tags.to_bits() as u64) << 8 | (port.0 as u64) << 32)
     }
 
     /// To all ports of the domain that take this kind.
     #[must_use]
     #[inline(always)]
     pub const fn flood(kind: FloodKind) -> Self {
-        Self(Self::FLOOD | (kind as u64) << 32)
+        Self::flood_in(kind, Membership::NONE)
+    }
+
+    /// To all ports of the domain that take this kind and carry the VLAN.
+    #[must_use]
+    #[inline(always)]
+    pub const fn flood_in(kind: FloodKind, member: Membership) -> Self {
+        Self(Self::FLOOD | (member.to_bits() as u64) << 8 | (kind as u64) << 32)
     }
 
     /// To the host's own stack.
@@ -200,9 +217,13 @@ impl Verdict {
     )]
     pub fn outcome(self) -> Option<Outcome> {
         let payload = (self.0 >> 32) as u32;
+        let detail = (self.0 >> 8) as u32 & 0xff_ffff;
         match self.0 & 0xff {
-            Self::FORWARD => Some(Outcome::Forward(PortId(payload))),
-            Self::FLOOD => FloodKind::from_code(payload as u8).map(Outcome::Flood),
+            Self::FORWARD => Some(Outcome::Forward(PortId(payload), TagChange::from_bits(detail))),
+            Self::FLOOD => {
+                let member = Membership::from_bits(detail);
+                FloodKind::from_code(payload as u8).map(|kind| Outcome::Flood(kind, member))
+            }
             Self::TO_HOST => Some(Outcome::ToHost),
             Self::PUNT => PuntReason::from_code(payload as u8).map(Outcome::Punt),
             Self::DROP => DropReason::from_code(payload as u8).map(Outcome::Drop),

@@ -2,7 +2,10 @@
 
 use aya_ebpf::{
     bindings::{TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT},
-    helpers::{bpf_redirect, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_store_bytes},
+    helpers::{
+        bpf_redirect, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_store_bytes, bpf_skb_vlan_pop,
+        bpf_skb_vlan_push,
+    },
     programs::TcContext,
 };
 use switch_common::{
@@ -13,7 +16,11 @@ use switch_common::{
         port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
-    stage::{env::Tables, forward::is_for_host_too},
+    stage::{
+        env::Tables,
+        forward::is_for_host_too,
+        vlan::{Membership, TagChange},
+    },
     verdict::Outcome,
 };
 
@@ -37,8 +44,8 @@ pub(crate) const PASS: i32 = TC_ACT_OK;
 #[inline(always)]
 pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
     match verdict.outcome() {
-        Some(Outcome::Forward(to)) => redirect(to),
-        Some(Outcome::Flood(kind)) => start_flood(ctx, port, kind),
+        Some(Outcome::Forward(to, tags)) => forward(ctx, port, to, tags),
+        Some(Outcome::Flood(kind, member)) => start_flood(ctx, port, kind, member),
         Some(Outcome::ToHost) => PASS,
         Some(Outcome::Punt(_)) if host_keeps(frame, port) => {
             drop_at(ctx, port, DropReason::PuntFailed);
@@ -60,6 +67,22 @@ fn host_keeps(frame: &SkbFrame, port: PortId) -> bool {
 }
 
 #[inline(always)]
+fn forward(ctx: &TcContext, port: PortId, to: PortId, tags: TagChange) -> i32 {
+    if change_tag(ctx, tags) { redirect(to) } else { drop_at(ctx, port, DropReason::FloodCopy) }
+}
+
+/// Says whether the packet has the tag that it is to have.
+#[inline(always)]
+pub(crate) fn change_tag(ctx: &TcContext, tags: TagChange) -> bool {
+    // SAFETY: the context pointer of a running tc program; no pointer into the packet is used after the calls.
+    unsafe {
+        let stripped = !tags.strip || bpf_skb_vlan_pop(raw(ctx)) == 0;
+        let pushed = tags.push.is_none_or(|tag| bpf_skb_vlan_push(raw(ctx), tag.tpid.to_be(), tag.tci) == 0);
+        stripped && pushed
+    }
+}
+
+#[inline(always)]
 fn redirect(to: PortId) -> i32 {
     let uplink = maps::PORTS.get(to.0).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
@@ -74,8 +97,8 @@ fn action(returned: i64) -> i32 {
 }
 
 #[inline(always)]
-fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind) -> i32 {
-    flood::order(ctx, kind);
+fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind, member: Membership) -> i32 {
+    flood::order(ctx, kind, member);
     // SAFETY: the target is a program of the same type that reads what was just written.
     unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
     drop_at(ctx, port, DropReason::FloodCopy)

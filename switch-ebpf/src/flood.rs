@@ -17,11 +17,13 @@ use switch_common::{
         flood::{FLOOD_CHUNK, Flood, FloodProgress, switch_of},
         forward::largest_packet,
         parse,
+        vlan::{Membership, TagChange},
     },
+    wire::vlan::{self, Tag},
 };
 
 use crate::{
-    deliver::{PASS, SHOT, drop_at},
+    deliver::{PASS, SHOT, change_tag, drop_at},
     frame::{SkbFrame, raw},
     maps,
     tables::KernelTables,
@@ -30,22 +32,32 @@ use crate::{
 /// Scratch words of the context. What the loop needs of the frame goes through them: the verifier forgets what it knew of
 /// a value that comes out of the context, so that all ways through the parser meet again before the loop.
 const SWITCH_WORD: usize = 0;
+/// Length of the frame as it came; takes the place of the switch once that was read.
+const LEN_WORD: usize = 0;
 const PACKET_WORD: usize = 1;
 const COPIED_WORD: usize = 2;
+const MEMBER_WORD: usize = 3;
+/// The tag that the packet has now, packed as a change that pushes it.
+const TAG_WORD: usize = 4;
 
 /// Notes what kind of flood the tail call is to make.
 #[inline(always)]
-pub(crate) fn order(ctx: &TcContext, kind: FloodKind) {
+pub(crate) fn order(ctx: &TcContext, kind: FloodKind, member: Membership) {
     write_word(ctx, SWITCH_WORD, switch_of(kind).flood_bits());
+    write_word(ctx, MEMBER_WORD, member.to_bits());
 }
 
-/// The first chunk, at the ingress port. An uplink's host keeps its own copy.
+/// The first chunk, at the ingress port. An uplink's host keeps its own copy, as it came.
 #[inline(always)]
 pub(crate) fn start(ctx: &TcContext) -> i32 {
     let from = PortId(SkbFrame::new(ctx).ifindex());
     let switch = PortFlags::from_flood_bits(read_word(ctx, SWITCH_WORD));
+    write_word(ctx, TAG_WORD, original_tag(ctx, from));
     run_chunk(ctx, FloodProgress { from, switch, copied: is_uplink(from), chunk: 0 });
-    if is_uplink(from) { PASS } else { SHOT }
+    if !is_uplink(from) {
+        return SHOT;
+    }
+    if retag(ctx, original_tag(ctx, from)) { PASS } else { SHOT }
 }
 
 #[inline(always)]
@@ -53,7 +65,13 @@ fn is_uplink(port: PortId) -> bool {
     KernelTables.port(port).is_some_and(|port| port.flags().has(PortFlags::UPLINK))
 }
 
-/// Any later chunk, at the far end of the relay pair.
+/// The tag that the frame came with at a port that sorts by VLAN; packed.
+#[inline(always)]
+fn original_tag(ctx: &TcContext, from: PortId) -> u32 {
+    packed(KernelTables.port(from).and_then(|source| member(ctx).original_tag(&source)))
+}
+
+/// Any later chunk, at the far end of the relay pair. A frame with a VLAN carries it there as a tag.
 #[inline(always)]
 pub(crate) fn resume(ctx: &TcContext) -> i32 {
     // SAFETY: the context pointer of a running tc program.
@@ -61,6 +79,9 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
     if let Some(progress) = FloodProgress::from_mark(mark) {
         // SAFETY: as above. The copies must not carry the mark into anybody's rules.
         unsafe { (*raw(ctx)).mark = 0 };
+        let tag = SkbFrame::new(ctx).offloaded_tag();
+        write_word(ctx, MEMBER_WORD, tag.and_then(Membership::of_tag).unwrap_or(Membership::NONE).to_bits());
+        write_word(ctx, TAG_WORD, packed(tag));
         run_chunk(ctx, progress);
     }
     SHOT
@@ -70,6 +91,7 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
 fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
     let frame = SkbFrame::new(ctx);
     let Ok(headers) = parse::parse(&frame) else { return };
+    write_word(ctx, LEN_WORD, frame.len());
     write_word(ctx, PACKET_WORD, largest_packet(&frame, &headers));
     write_word(ctx, COPIED_WORD, u32::from(progress.copied));
     let Some(source) = KernelTables.port(progress.from) else { return };
@@ -77,7 +99,7 @@ fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
         drop_at(ctx, progress.from, DropReason::DomainGone);
         return;
     };
-    let flood = Flood { from: progress.from, source, switch: progress.switch };
+    let flood = Flood { from: progress.from, source, switch: progress.switch, member: member(ctx) };
     let first = progress.chunk * FLOOD_CHUNK;
     for step in 0..FLOOD_CHUNK {
         let position = first + step;
@@ -90,13 +112,21 @@ fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
             continue;
         };
         let Some(port) = KernelTables.port(to) else { continue };
-        if flood.reaches(to, &port) {
-            write_word(ctx, COPIED_WORD, 1);
-            copy_to(ctx, to, &port);
+        let Some(tags) = flood.copy_for(to, &port, &KernelTables) else { continue };
+        write_word(ctx, COPIED_WORD, 1);
+        if port.flags().has(PortFlags::VLAN) && !retag(ctx, packed(tags.push)) {
+            KernelTables.count_drop(port.slot(), DropReason::FloodCopy);
+            continue;
         }
+        copy_to(ctx, to, &port);
     }
     let copied = read_word(ctx, COPIED_WORD) != 0;
     if first + FLOOD_CHUNK < domain.flood_len() {
+        let is_sorted = source.flags().has(PortFlags::VLAN);
+        if is_sorted && !retag(ctx, packed(Some(member(ctx).tag(vlan::TPID_8021Q)))) {
+            drop_at(ctx, progress.from, DropReason::FloodCopy);
+            return;
+        }
         relay(ctx, FloodProgress { chunk: progress.chunk + 1, copied, ..progress });
     } else if !copied {
         drop_at(ctx, progress.from, DropReason::NoFlood);
@@ -111,7 +141,7 @@ fn copy_to(ctx: &TcContext, to: PortId, port: &PortConfig) {
     }
     // SAFETY: the context pointer of a running tc program; no pointer into the packet is used after the call.
     if unsafe { bpf_clone_redirect(raw(ctx), to.0, 0) } == 0 {
-        KernelTables.count_tx(port.slot(), SkbFrame::new(ctx).len());
+        KernelTables.count_tx(port.slot(), read_word(ctx, LEN_WORD));
     } else {
         KernelTables.count_drop(port.slot(), DropReason::FloodCopy);
     }
@@ -131,6 +161,29 @@ fn relay(ctx: &TcContext, progress: FloodProgress) {
     if !sent {
         drop_at(ctx, progress.from, DropReason::FloodCopy);
     }
+}
+
+/// The VLAN of the frame.
+#[inline(always)]
+fn member(ctx: &TcContext) -> Membership {
+    Membership::from_bits(read_word(ctx, MEMBER_WORD))
+}
+
+/// Gives the packet the tag `wanted`, packed, in place of the one that it has; says whether that worked.
+#[inline(always)]
+fn retag(ctx: &TcContext, wanted: u32) -> bool {
+    let present = read_word(ctx, TAG_WORD);
+    if present == wanted {
+        return true;
+    }
+    write_word(ctx, TAG_WORD, wanted);
+    let wanted = TagChange::from_bits(wanted);
+    change_tag(ctx, TagChange { strip: present != packed(None), ..wanted })
+}
+
+#[inline(always)]
+fn packed(tag: Option<Tag>) -> u32 {
+    TagChange { strip: false, push: tag }.to_bits()
 }
 
 #[inline(always)]

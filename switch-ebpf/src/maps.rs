@@ -18,6 +18,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
+        vlan::VlanSet,
     },
     stage::headers::Headers,
 };
@@ -34,6 +35,8 @@ pub(crate) static DOMAINS: Array<DomainConfig, { abi::MAX_DOMAINS as usize }> = 
 pub(crate) static FDB: HashMap<FdbKey, FdbEntry, { abi::MAX_FDB_ENTRIES as usize }> = HashMap::new();
 #[btf_map]
 pub(crate) static SOURCES: HashMap<SourceKey, u32, { abi::MAX_SOURCES as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static VLANS: Array<VlanSet, SLOT_COUNT> = Array::new();
 #[btf_map]
 pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
 #[btf_map]

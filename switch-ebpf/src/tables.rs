@@ -18,6 +18,7 @@ use switch_common::{
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use crate::{
@@ -46,6 +47,11 @@ impl Tables for KernelTables {
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         // SAFETY: the value is one word, copied at once.
         unsafe { maps::SOURCES.get(key) }.copied().and_then(SourceScope::from_code)
+    }
+
+    #[inline(always)]
+    fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
+        maps::VLANS.get(u32::from(slot.0)).is_some_and(|set| set.has(vlan))
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ pub mod pod;
 pub mod port;
 pub mod punt;
 pub mod source;
+pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
 pub const SCHEMA: u32 = 2;

@@ -22,6 +22,8 @@ pub const MAP_DOMAINS: &str = "DOMAINS";
 pub const MAP_FDB: &str = "FDB";
 /// Sources that ports may use beside their own: `SourceKey` to `u32` (a `SourceScope`).
 pub const MAP_SOURCES: &str = "SOURCES";
+/// VLANs that trunk ports carry, by slot: `u32` to `VlanSet`.
+pub const MAP_VLANS: &str = "VLANS";
 /// Flood lists: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
 /// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
@@ -44,11 +46,12 @@ pub const MAP_HEADERS: &str = "HEADERS";
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 14] = [
+pub const MAPS: [&str; 15] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
     MAP_SOURCES,
+    MAP_VLANS,
     MAP_FLOOD_LIST,
     MAP_PORT_STATE,
     MAP_PORT_COUNTERS,

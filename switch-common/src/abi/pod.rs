@@ -25,6 +25,7 @@ use crate::abi::{
     fdb::{FdbEntry, FdbKey},
     port::{PortConfig, PortState, SwitchConfig},
     source::SourceKey,
+    vlan::VlanSet,
 };
 
 pod!(MacAddr, 6, [[u8; 6]]);
@@ -35,6 +36,7 @@ pod!(FdbKey, 12, [DomainId, u16, MacAddr, [u8; 2]]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
 pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
 pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
+pod!(VlanSet, 512, [[u64; 64]]);
 pod!(PortState, 32, [u64, u64, u64, u64]);
 pod!(SwitchConfig, 16, [PortId, PortId, u64]);
 pod!(DomainConfig, 16, [u64, u32, u32]);

@@ -1,6 +1,9 @@
 //! What the datapath knows of a port, and of the switch as a whole.
 
-use crate::abi::addr::{DomainId, MacAddr, PortId, Slot};
+use crate::{
+    abi::addr::{DomainId, MacAddr, PortId, Slot},
+    wire::vlan::VlanId,
+};
 
 /// Where the three flood switches lie beside each other.
 const FLOOD_SHIFT: u32 = 2;
@@ -35,6 +38,13 @@ impl PortFlags {
     pub const LOCKED: Self = Self(1 << 9);
     /// There are records of more sources that the port may use.
     pub const MORE_SOURCES: Self = Self(1 << 10);
+
+    /// Frames are sorted by VLAN.
+    pub const VLAN: Self = Self(1 << 11);
+    /// Tagged frames come and go, of the native VLAN untagged ones; without it untagged ones only.
+    pub const TRUNK: Self = Self(1 << 12);
+    /// The port's tags are 802.1ad service tags.
+    pub const SERVICE_TAGS: Self = Self(1 << 13);
 
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =
@@ -80,7 +90,7 @@ pub struct PortConfig {
     domain: DomainId,
     slot: Slot,
     mac: MacAddr,
-    vlan: u16,
+    native_vlan: u16,
     mtu: u32,
     max_macs: u32,
     ipv4: [u8; 4],
@@ -105,7 +115,7 @@ impl PortConfig {
             domain,
             slot,
             mac,
-            vlan: 0,
+            native_vlan: 0,
             mtu,
             max_macs,
             ipv4: [0; 4],
@@ -121,6 +131,23 @@ impl PortConfig {
         self.ipv4 = ipv4;
         self.ipv6 = ipv6;
         self
+    }
+
+    /// The same port with a VLAN that its untagged frames are in: an access port's only one, a trunk's native one.
+    #[must_use]
+    pub const fn with_native_vlan(mut self, vlan: VlanId) -> Self {
+        self.native_vlan = vlan.get();
+        self
+    }
+
+    /// The VLAN of untagged frames; [`VlanId::NONE`] where there is none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn native_vlan(&self) -> VlanId {
+        match VlanId::new(self.native_vlan) {
+            Some(vlan) => vlan,
+            None => VlanId::NONE,
+        }
     }
 
     /// The port's own IPv4 address; unspecified where it has none.

@@ -10,7 +10,7 @@ use crate::{
     },
     units::Nanos,
     verdict::{DropReason, PuntReason, Verdict},
-    wire::vlan::Tag,
+    wire::vlan::{Tag, VlanId},
 };
 
 /// What the kernel gives as segment size of a super-frame whose sender has cut the segments (SCTP, Linux `GSO_BY_FRAGS`).
@@ -99,6 +99,9 @@ pub trait Tables {
 
     /// What a source that is not a port's own may do there; `None` where it may not be used.
     fn source(&self, key: SourceKey) -> Option<SourceScope>;
+
+    /// Whether a trunk port carries a VLAN.
+    fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool;
 
     /// The FDB entry of a key.
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry>;

@@ -1,14 +1,18 @@
 //! Which ports of a domain get a copy.
 //!
 //! Enforces: one copy a port at most; none to the ingress port (unless hairpin), to a port that has this kind of flood
-//! switched off, between isolated ports, or into a port whose MTU the frame exceeds.
+//! switched off, to one that does not carry the VLAN, between isolated ports, or into a port whose MTU the frame exceeds.
 
 use crate::{
     abi::{
         addr::PortId,
         port::{PortConfig, PortFlags},
     },
-    stage::forward::both_isolated,
+    stage::{
+        env::Tables,
+        forward::both_isolated,
+        vlan::{self, Membership, TagChange},
+    },
     verdict::FloodKind,
 };
 
@@ -32,10 +36,12 @@ pub struct Flood {
     pub source: PortConfig,
     /// Which of a port's switches lets it in ([`switch_of`]).
     pub switch: PortFlags,
+    /// The frame's VLAN.
+    pub member: Membership,
 }
 
 impl Flood {
-    /// Whether `port` gets a copy, its MTU aside.
+    /// Whether `port` gets a copy, its MTU and its VLANs aside.
     #[must_use]
     #[inline(always)]
     pub fn reaches(&self, port_id: PortId, port: &PortConfig) -> bool {
@@ -45,6 +51,13 @@ impl Flood {
             && port.flags().has(self.switch)
             && !back
             && !both_isolated(&self.source, port)
+    }
+
+    /// What becomes of the copy's tag at `port`; `None` where the port gets no copy.
+    #[must_use]
+    #[inline(always)]
+    pub fn copy_for<T: Tables>(&self, port_id: PortId, port: &PortConfig, tables: &T) -> Option<TagChange> {
+        if self.reaches(port_id, port) { vlan::leave(self.member, port, tables) } else { None }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     stage::{
         env::{Clock, Frame, SIZED_SEGMENTS, Tables},
         headers::Headers,
+        vlan::{self, Membership},
     },
     verdict::{DropReason, FloodKind, Verdict},
 };
@@ -24,6 +25,7 @@ use crate::{
 pub fn forward<F: Frame, T: Tables, C: Clock>(
     frame: &F,
     headers: &Headers,
+    member: Membership,
     port_id: PortId,
     port: &PortConfig,
     tables: &T,
@@ -31,10 +33,11 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
 ) -> Result<Verdict, DropReason> {
     if headers.dst.is_group() {
         let kind = if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast };
-        return Ok(Verdict::flood(kind));
+        return Ok(Verdict::flood_in(kind, member));
     }
-    let Some(entry) = live_entry(headers, port, tables, clock)? else {
-        return Ok(Verdict::flood(FloodKind::UnknownUnicast));
+    let key = FdbKey::new(port.domain(), headers.dst).in_vlan(member.vlan());
+    let Some(entry) = live_entry(key, port, tables, clock)? else {
+        return Ok(Verdict::flood_in(FloodKind::UnknownUnicast, member));
     };
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);
@@ -51,8 +54,9 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     if exceeds_mtu(frame, headers, &out) {
         return Err(DropReason::TooBig);
     }
+    let tags = vlan::leave(member, &out, tables).ok_or(DropReason::Vlan)?;
     tables.count_tx(out.slot(), frame.len());
-    Ok(Verdict::forward(entry.port()))
+    Ok(Verdict::forward_with(entry.port(), tags))
 }
 
 /// Whether a frame from an uplink is the host's alone. Nothing else of it is looked at: the host judges its own traffic.
@@ -71,12 +75,12 @@ pub fn is_for_host_too<F: Frame>(frame: &F, port: &PortConfig) -> bool {
 
 #[inline(always)]
 fn live_entry<T: Tables, C: Clock>(
-    headers: &Headers,
+    key: FdbKey,
     port: &PortConfig,
     tables: &T,
     clock: &C,
 ) -> Result<Option<FdbEntry>, DropReason> {
-    let Some(entry) = tables.fdb_lookup(FdbKey::new(port.domain(), headers.dst)) else {
+    let Some(entry) = tables.fdb_lookup(key) else {
         return Ok(None);
     };
     if !entry.is_learned() {

@@ -15,6 +15,7 @@ use crate::{
     },
     units::Nanos,
     verdict::DropReason,
+    wire::vlan::VlanId,
 };
 
 /// An entry is refreshed at most this often: precise enough for ageing in seconds, and most frames write nothing.
@@ -27,15 +28,16 @@ pub const REFRESH_INTERVAL: Nanos = Nanos(250_000_000);
 #[inline(always)]
 pub fn learn_source<T: Tables, C: Clock>(
     headers: &Headers,
+    vlan: VlanId,
     port_id: PortId,
     port: &PortConfig,
     tables: &T,
     clock: &C,
 ) -> Result<(), DropReason> {
-    if headers.src == port.mac() {
+    if headers.src == port.mac() && vlan == port.native_vlan() {
         return Ok(());
     }
-    let key = FdbKey::new(port.domain(), headers.src);
+    let key = FdbKey::new(port.domain(), headers.src).in_vlan(vlan);
     if port.flags().has(PortFlags::LOCKED) {
         let is_here = tables.fdb_lookup(key).is_some_and(|entry| entry.port() == port_id);
         return if is_here { Ok(()) } else { Err(DropReason::Locked) };

@@ -8,3 +8,4 @@ pub mod headers;
 pub mod learn;
 pub mod parse;
 pub mod pipeline;
+pub mod vlan;

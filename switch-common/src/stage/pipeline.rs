@@ -12,7 +12,7 @@ use crate::{
         env::{Clock, Frame, Tables},
         forward, guard,
         headers::Headers,
-        learn, parse,
+        learn, parse, vlan,
     },
     verdict::{DropReason, Outcome, Verdict},
 };
@@ -105,8 +105,9 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
     tables: &T,
     clock: &C,
 ) -> Result<Verdict, Verdict> {
-    learn::learn_source(headers, port_id, port, tables, clock).map_err(Verdict::drop)?;
-    forward::forward(frame, headers, port_id, port, tables, clock).map_err(Verdict::drop)
+    let member = vlan::classify(headers, port, tables).map_err(Verdict::drop)?;
+    learn::learn_source(headers, member.vlan(), port_id, port, tables, clock).map_err(Verdict::drop)?;
+    forward::forward(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
 }
 
 /// The record of the port that a frame came in on.

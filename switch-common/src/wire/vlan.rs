@@ -21,6 +21,8 @@ pub const fn is_tpid(ethertype: u16) -> bool {
 pub struct VlanId(u16);
 
 impl VlanId {
+    /// No VLAN: the number of priority tags.
+    pub const NONE: Self = Self(0);
     /// Largest number; 4095 is reserved.
     pub const MAX: u16 = 4094;
 

@@ -11,10 +11,11 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     stage::env::{Clock, Frame, InsertError, ParseDepth, Tables},
     units::Nanos,
-    wire::vlan::Tag,
+    wire::vlan::{Tag, VlanId},
 };
 
 /// A MAC of the locally administered range.
@@ -62,6 +63,7 @@ pub(crate) struct TestTables {
     pub(crate) ports: RefCell<HashMap<PortId, PortConfig>>,
     pub(crate) domains: RefCell<HashMap<DomainId, DomainConfig>>,
     pub(crate) sources: RefCell<HashMap<SourceKey, SourceScope>>,
+    pub(crate) vlans: RefCell<HashMap<Slot, VlanSet>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
     pub(crate) not_learned: RefCell<Vec<Slot>>,
@@ -128,6 +130,10 @@ impl Tables for TestTables {
 
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.sources.borrow().get(&key).copied()
+    }
+
+    fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
+        self.vlans.borrow().get(&slot).is_some_and(|set| set.has(vlan))
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

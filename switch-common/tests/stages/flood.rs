@@ -3,7 +3,10 @@
 use switch_common::{
     FloodKind,
     abi::{addr::DomainId, port::PortFlags},
-    stage::flood::{Flood, switch_of},
+    stage::{
+        flood::{Flood, switch_of},
+        vlan::Membership,
+    },
 };
 
 use crate::double::{DOMAIN, TestTables, port, ready};
@@ -16,7 +19,8 @@ const KINDS: [(FloodKind, PortFlags); 3] = [
 
 /// The ports that get a copy of a flood from port 1.
 fn reached(tables: &TestTables, kind: FloodKind) -> Vec<u8> {
-    let flood = Flood { from: port(1), source: tables.config(1), switch: switch_of(kind) };
+    let flood =
+        Flood { from: port(1), source: tables.config(1), switch: switch_of(kind), member: Membership::NONE };
     let count = u8::try_from(tables.ports.borrow().len()).expect("a few ports");
     (1..=count).filter(|number| flood.reaches(port(*number), &tables.config(*number))).collect()
 }

@@ -8,7 +8,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKind},
         port::PortFlags,
     },
-    stage::{forward::forward, headers::Headers, parse::parse, pipeline},
+    stage::{forward::forward, headers::Headers, parse::parse, pipeline, vlan::Membership},
     units::Nanos,
     wire::{eth, tcp, vlan::TPID_8021Q},
 };
@@ -26,7 +26,7 @@ const MTU: usize = 1500;
 fn forwarded(tables: &TestTables, frame: &TestFrame) -> Result<Verdict, DropReason> {
     let headers = parse(frame).expect("a frame that parses");
     let clock = TestClock::at_secs(1000);
-    forward(frame, &headers, port(1), &tables.config(1), tables, &clock)
+    forward(frame, &headers, Membership::NONE, port(1), &tables.config(1), tables, &clock)
 }
 
 fn to(dst: MacAddr) -> TestFrame {

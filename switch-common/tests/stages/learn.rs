@@ -13,6 +13,7 @@ use switch_common::{
         parse::parse,
     },
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use crate::{
@@ -27,7 +28,7 @@ const GUEST: MacAddr = mac(100);
 fn send(tables: &TestTables, clock: &TestClock, number: u8, source: MacAddr) -> Result<(), DropReason> {
     let frame = TestFrame::new(build::eth(MacAddr::BROADCAST, source, 0x88b5, &[]));
     let headers = parse(&frame).expect("a bare Ethernet frame");
-    learn_source(&headers, port(number), &tables.config(number), tables, clock)
+    learn_source(&headers, VlanId::NONE, port(number), &tables.config(number), tables, clock)
 }
 
 fn learned(number: u8, now: Nanos) -> FdbEntry {

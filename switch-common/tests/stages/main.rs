@@ -12,3 +12,4 @@ mod parse_ip;
 mod parse_l2;
 mod parse_properties;
 mod pipeline;
+mod vlan;

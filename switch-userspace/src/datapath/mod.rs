@@ -15,6 +15,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     units::Nanos,
 };
@@ -260,6 +261,12 @@ pub trait Datapath: Send {
     /// # Errors
     /// The table is full or could not be written.
     fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError>;
+
+    /// Makes `vlans` those that a slot's port carries as a trunk, effective from the next frame on.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError>;
 
     /// Detaches a port and forgets its record, its counters and the FDB entries that point to it. An interface that is
     /// gone already is no error.

@@ -82,14 +82,14 @@ fn judge(tables: &TestTables, clock: &TestClock, number: u8, frame: &FuzzFrame<'
     let mut sent = Vec::new();
     let mut dropped = Vec::new();
     match outcome {
-        Outcome::Forward(to) => {
+        Outcome::Forward(to, _) => {
             let out = tables.ports.borrow()[&to];
             check_egress(&source, &out);
             sent.push((out.slot(), frame.len()));
         }
         Outcome::Drop(reason) => dropped.push((source.slot(), reason)),
         Outcome::ToHost => assert!(source.flags().has(PortFlags::UPLINK)),
-        Outcome::Flood(_) | Outcome::Punt(_) => {}
+        Outcome::Flood(..) | Outcome::Punt(_) => {}
     }
     assert_eq!((rx, tx, drops), (vec![(source.slot(), frame.len())], sent, dropped));
     let ready = source.flags().has(PortFlags::READY);

@@ -10,9 +10,10 @@ use switch_common::{
         fdb::FdbKind,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     units::Nanos,
-    wire::{eth, ipv4, ipv6},
+    wire::{eth, ipv4, ipv6, vlan::VlanId},
 };
 
 use super::packet::{build, generate};
@@ -56,6 +57,12 @@ pub struct PortSpec {
     /// Another address that its own MAC may use, likewise.
     #[serde(default)]
     pub allowed: u8,
+    /// The VLAN of its untagged frames; 0 is none.
+    #[serde(default)]
+    pub native_vlan: u16,
+    /// The VLANs that it carries as a trunk.
+    #[serde(default)]
+    pub vlans: Vec<u16>,
 }
 
 /// One of a port's switches.
@@ -73,6 +80,9 @@ pub enum Flag {
     Uplink,
     Guard,
     Locked,
+    Vlan,
+    Trunk,
+    ServiceTags,
 }
 
 /// An FDB entry.
@@ -113,7 +123,7 @@ pub struct FrameSpec {
 }
 
 impl Flag {
-    const ALL: [(Self, PortFlags, u8); 10] = [
+    const ALL: [(Self, PortFlags, u8); 13] = [
         (Self::Ready, PortFlags::READY, 95),
         (Self::Learning, PortFlags::LEARNING, 85),
         (Self::Flood, PortFlags::FLOOD, 85),
@@ -124,6 +134,9 @@ impl Flag {
         (Self::Uplink, PortFlags::UPLINK, 10),
         (Self::Guard, PortFlags::GUARD, 30),
         (Self::Locked, PortFlags::LOCKED, 5),
+        (Self::Vlan, PortFlags::VLAN, 25),
+        (Self::Trunk, PortFlags::TRUNK, 50),
+        (Self::ServiceTags, PortFlags::SERVICE_TAGS, 20),
     ];
 }
 
@@ -135,7 +148,16 @@ impl PortSpec {
             .filter(|(_, bit, _)| PortFlags::DEFAULT.has(*bit) || *bit == PortFlags::READY)
             .map(|(flag, ..)| flag)
             .collect();
-        Self { domain: 1, mtu: 1500, max_macs: 0, flags, address: 0, allowed: 0 }
+        Self {
+            domain: 1,
+            mtu: 1500,
+            max_macs: 0,
+            flags,
+            address: 0,
+            allowed: 0,
+            native_vlan: 0,
+            vlans: Vec::new(),
+        }
     }
 
     fn config(&self, index: usize) -> PortConfig {
@@ -146,6 +168,7 @@ impl PortSpec {
         let (domain, mac) = (DomainId(self.domain), port_mac(index));
         PortConfig::new(domain, slot(index), mac, self.mtu, self.max_macs, flags)
             .with_addresses(ipv4_address(self.address), ipv6_address(self.address))
+            .with_native_vlan(VlanId::new(self.native_vlan).expect("a VLAN"))
     }
 
     fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
@@ -208,6 +231,13 @@ impl Scenario {
         self.ports.get(&index).unwrap_or(&PortSpec::plain()).config(index)
     }
 
+    /// The VLANs that the port with this index carries as a trunk.
+    #[must_use]
+    pub fn vlans(&self, index: usize) -> VlanSet {
+        let vlans = self.ports.get(&index).map(|port| port.vlans.as_slice()).unwrap_or_default();
+        vlans.iter().filter_map(|vlan| VlanId::new(*vlan)).fold(VlanSet::default(), VlanSet::with)
+    }
+
     /// What the port with this index may use beside its own.
     #[must_use]
     pub fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
@@ -258,6 +288,8 @@ fn random_port(rng: &mut Rng) -> PortSpec {
             .collect(),
         address: *pick(rng, &[0, 1, 1, 1, 1, 2]),
         allowed: *pick(rng, &[0, 0, 0, 1, 2]),
+        native_vlan: *pick(rng, &[0, 5, 5, 7]),
+        vlans: pick(rng, &[vec![], vec![5], vec![7], vec![5, 7, 4094]]).clone(),
     }
 }
 
@@ -301,7 +333,8 @@ fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[Ent
     }
     // The kernel cannot cut a super-frame that no stack made, as it must for a copy: so only where none is made.
     let never_flooded = entries.iter().any(|entry| {
-        let same_domain = ports.get(&port).is_some_and(|port| port.domain == entry.domain);
+        let is_in_domain = |port: &PortSpec| port.domain == entry.domain && !port.flags.contains(&Flag::Vlan);
+        let same_domain = ports.get(&port).is_some_and(is_in_domain);
         entry.mac == dst && same_domain && !matches!(entry.kind, EntryKind::Learned { .. })
     });
     let segment_size = if never_flooded && rng.bool() { rng.u32(1..3_000) } else { 0 };

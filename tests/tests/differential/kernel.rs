@@ -10,6 +10,7 @@ use switch_common::{
         names::PROG_PORT_INGRESS,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     units::Nanos,
 };
@@ -42,6 +43,7 @@ pub(crate) struct Kernel {
     interfaces: Vec<PortId>,
     configs: Vec<PortConfig>,
     sources: Vec<Vec<(SourceKey, SourceScope)>>,
+    vlans: Vec<VlanSet>,
     /// Where their other ends are.
     void: Netns,
 }
@@ -61,6 +63,7 @@ impl Kernel {
             interfaces: Vec::new(),
             configs: Vec::new(),
             sources: vec![Vec::new(); PORTS],
+            vlans: vec![VlanSet::default(); PORTS],
             void,
         };
         kernel.interfaces = interfaces_into(host, &kernel.void, PORTS + 1);
@@ -92,6 +95,11 @@ impl Kernel {
                 let port = self.interfaces[index];
                 self.datapath_mut().update_port(port, config).expect("a port is changed");
                 self.configs[index] = config;
+            }
+            let vlans = scenario.vlans(index);
+            if self.vlans[index] != vlans {
+                self.datapath_mut().set_vlans(slot(index), vlans).expect("VLANs are set");
+                self.vlans[index] = vlans;
             }
             let sources = scenario.sources(index);
             if self.sources[index] != sources {

@@ -20,8 +20,10 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 35] = [
+const REACHABLE: [&str; 37] = [
     "Forward",
+    "Forward with a change of tags",
+    "Drop(Vlan)",
     "Flood(UnknownUnicast)",
     "Flood(Broadcast)",
     "Flood(Multicast)",

@@ -16,15 +16,19 @@ use switch_common::{
         forward::{exceeds_mtu, is_for_host_too},
         headers::Headers,
         parse, pipeline,
+        vlan::{Membership, TagChange},
     },
     units::Nanos,
     verdict::Outcome as Decision,
+    wire::vlan::is_tpid,
 };
 use switch_userspace::datapath::userspace::{Depth, FastPath, MemTables, MonotonicClock, SliceFrame, View};
 use wye_tests::support::scenario::{AGEING, DOMAINS, FrameSpec, PORTS, Scenario, slot};
 
 use crate::compare::{Fdb, Outcome, SlotState};
 
+/// Where the outermost tag lies.
+const TAG: std::ops::Range<usize> = 12..16;
 /// What a tcx program returns.
 const PASS: u32 = 0;
 const SHOT: u32 = 2;
@@ -55,6 +59,7 @@ impl<D: Depth> Reference<D> {
         for index in 0..PORTS {
             self.tables.set_port(self.ports[index], scenario.config(index));
             self.tables.set_sources(slot(index), &scenario.sources(index)).expect("room for a few sources");
+            self.tables.set_vlans(slot(index), scenario.vlans(index));
         }
         let now = MonotonicClock.now();
         for entry in &scenario.entries {
@@ -72,7 +77,10 @@ impl<D: Depth> Reference<D> {
         let view = self.tables.view();
         let verdict = pipeline::run(&frame, &mut { Headers::EMPTY }, port, &view, &MonotonicClock);
         let action = carry_out(&view, &frame, port, verdict);
-        let mut bytes = spec.bytes.clone();
+        let mut bytes = match verdict.outcome() {
+            Some(Decision::Forward(_, tags)) => retagged(spec.bytes.clone(), tags),
+            _ => spec.bytes.clone(),
+        };
         if let (Some(Decision::Punt(reason)), REDIRECT) = (verdict.outcome(), action) {
             bytes.splice(..0, punt_header(port, reason));
         }
@@ -96,10 +104,25 @@ impl<D: Depth> Reference<D> {
     }
 }
 
+/// The bytes of a frame after a change of its tag. The kernel keeps the outermost tag that it moved beside the bytes.
+fn retagged(mut bytes: Vec<u8>, tags: TagChange) -> Vec<u8> {
+    let mut beside = None;
+    if tags.strip {
+        bytes.drain(TAG);
+        if is_tpid(u16::from_be_bytes([bytes[12], bytes[13]])) {
+            beside = Some(bytes.drain(TAG).collect::<Vec<u8>>());
+        }
+    }
+    if let (Some(_), Some(inner)) = (tags.push, beside) {
+        bytes.splice(TAG.start..TAG.start, inner);
+    }
+    bytes
+}
+
 fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdict) -> u32 {
     match verdict.outcome().expect("the stages give verdicts") {
-        Decision::Forward(_) => REDIRECT,
-        Decision::Flood(kind) => flood(view, frame, port, kind),
+        Decision::Forward(..) => REDIRECT,
+        Decision::Flood(kind, member) => flood(view, frame, port, (kind, member)),
         Decision::ToHost => PASS,
         Decision::Punt(_) if host_keeps(view, frame, port) => {
             view.count_drop(view.port(port).expect("a port").slot(), DropReason::PuntFailed);
@@ -115,15 +138,15 @@ fn host_keeps<F: Frame>(view: &View<'_>, frame: &F, port: PortId) -> bool {
     view.port(port).is_some_and(|port| is_for_host_too(frame, &port))
 }
 
-fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, kind: FloodKind) -> u32 {
+fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, (kind, member): (FloodKind, Membership)) -> u32 {
     let source = view.port(from).expect("a flood comes from a port");
     let headers = parse::parse(frame).expect("what is flooded was parsed");
-    let flood = Flood { from, source, switch: switch_of(kind) };
+    let flood = Flood { from, source, switch: switch_of(kind), member };
     let uplink = source.flags().has(PortFlags::UPLINK);
     let mut copied = uplink;
     for to in view.members(source.domain()) {
         let port = view.port(*to).expect("a member is a port");
-        if !flood.reaches(*to, &port) {
+        if flood.copy_for(*to, &port, view).is_none() {
             continue;
         }
         copied = true;

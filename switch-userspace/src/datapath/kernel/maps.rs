@@ -19,6 +19,7 @@ use switch_common::abi::{
     names,
     port::{PortConfig, SwitchConfig},
     source::SourceKey,
+    vlan::VlanSet,
 };
 
 use super::accounts::Accounts;
@@ -40,6 +41,8 @@ pub(super) struct Maps {
     pub(super) switch: Array<MapData, SwitchConfig>,
     /// Sources that ports may use beside their own.
     pub(super) sources: HashMap<MapData, SourceKey, u32>,
+    /// VLANs that trunk ports carry, by slot.
+    pub(super) vlans: Array<MapData, VlanSet>,
     /// Verdict of the last frame on each CPU.
     pub(super) last_verdict: PerCpuArray<MapData, u64>,
     /// Tail-call targets.
@@ -88,6 +91,7 @@ impl Maps {
             domains: typed(ebpf, names::MAP_DOMAINS)?,
             fdb: typed(ebpf, names::MAP_FDB)?,
             sources: typed(ebpf, names::MAP_SOURCES)?,
+            vlans: typed(ebpf, names::MAP_VLANS)?,
             flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,

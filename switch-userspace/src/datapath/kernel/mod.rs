@@ -32,6 +32,7 @@ use switch_common::{
         names::{self, PROG_PORT_INGRESS},
         port::{PortConfig, PortFlags, PortState, SwitchConfig},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     stage::pipeline::NO_SLOT,
     units::Nanos,
@@ -287,6 +288,10 @@ impl Datapath for KernelDatapath {
 
     fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {
         self.sources.set(&mut self.maps, slot, sources)
+    }
+
+    fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError> {
+        self.maps.vlans.set(slot.0.into(), vlans, 0).map_err(map_error("write", names::MAP_VLANS))
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -15,9 +15,11 @@ use switch_common::{
         names,
         port::PortConfig,
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use super::{accounts::Accounts, maps::map_error};
@@ -33,6 +35,7 @@ pub(super) struct SlowTables {
     domains: Array<MapData, DomainConfig>,
     fdb: RefCell<HashMap<MapData, FdbKey, FdbEntry>>,
     sources: HashMap<MapData, SourceKey, u32>,
+    vlans: Array<MapData, VlanSet>,
     flood_list: HashMap<MapData, FloodKey, PortId>,
     accounts: Arc<Accounts>,
 }
@@ -48,6 +51,7 @@ impl SlowTables {
             domains: typed(dir, names::MAP_DOMAINS)?,
             fdb: RefCell::new(typed(dir, names::MAP_FDB)?),
             sources: typed(dir, names::MAP_SOURCES)?,
+            vlans: typed(dir, names::MAP_VLANS)?,
             flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
             accounts,
         })
@@ -66,6 +70,10 @@ impl Tables for SlowTables {
 
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.sources.get(&key, 0).ok().and_then(SourceScope::from_code)
+    }
+
+    fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
+        self.vlans.get(&u32::from(slot.0), 0).is_ok_and(|set| set.has(vlan))
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

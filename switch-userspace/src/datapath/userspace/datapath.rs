@@ -14,6 +14,7 @@ use switch_common::{
         names,
         port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     stage::{env::Tables as _, pipeline::NO_SLOT},
     units::Nanos,
@@ -197,6 +198,11 @@ impl Datapath for UserspaceDatapath {
         self.tables
             .set_sources(slot, sources)
             .map_err(|_full| DatapathError::Full { map: names::MAP_SOURCES, capacity: MAX_SOURCES.into() })
+    }
+
+    fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError> {
+        self.tables.set_vlans(slot, vlans);
+        Ok(())
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -14,6 +14,7 @@ use switch_common::{
         forward::exceeds_mtu,
         headers::Headers,
         pipeline,
+        vlan::{Membership, TagChange},
     },
     verdict::Outcome,
 };
@@ -40,6 +41,8 @@ pub struct Outgoing<'f> {
     pub packet: Packet<'f>,
     /// The egress port.
     pub to: PortId,
+    /// What becomes of its tag.
+    pub tags: TagChange,
     /// The egress port's slot.
     pub slot: Slot,
     /// Whether the egress port is an uplink, and so in the host's namespace.
@@ -84,8 +87,10 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         let mut headers = Headers::EMPTY;
         let verdict = pipeline::run(&frame, &mut headers, packet.port, self.tables, self.clock);
         match verdict.outcome() {
-            Some(Outcome::Forward(to)) => self.forward(packet, to, queue),
-            Some(Outcome::Flood(kind)) => self.flood(packet, &frame, &headers, kind, queue),
+            Some(Outcome::Forward(to, tags)) => self.forward(packet, to, tags, queue),
+            Some(Outcome::Flood(kind, member)) => {
+                self.flood(packet, &frame, &headers, (kind, member), queue);
+            }
             // The host's stack has a copy of every frame of an uplink.
             Some(Outcome::ToHost) => {}
             Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
@@ -105,9 +110,9 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         queue.0.clear();
     }
 
-    fn forward<'f>(&mut self, packet: Packet<'f>, to: PortId, queue: &mut SendQueue<'f>) {
+    fn forward<'f>(&mut self, packet: Packet<'f>, to: PortId, tags: TagChange, queue: &mut SendQueue<'f>) {
         if let Some(port) = self.tables.port(to) {
-            self.enqueue(packet, to, &port, queue);
+            self.enqueue(packet, to, &port, tags, queue);
         } else {
             self.drop_at_ingress(&packet, DropReason::EgressGone);
         }
@@ -118,25 +123,26 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         packet: Packet<'f>,
         frame: &SliceFrame<'f, SlowPath>,
         headers: &Headers,
-        kind: FloodKind,
+        (kind, member): (FloodKind, Membership),
         queue: &mut SendQueue<'f>,
     ) {
         let Some(source) = self.tables.port(packet.port) else { return };
         if self.tables.domain(source.domain()).is_none() {
             return self.drop_at_ingress(&packet, DropReason::DomainGone);
         }
-        let flood = Flood { from: packet.port, source, switch: switch_of(kind) };
+        let flood = Flood { from: packet.port, source, switch: switch_of(kind), member };
         // An uplink's host keeps its own copy.
         let mut is_taken = source.flags().has(PortFlags::UPLINK);
         let tables = self.tables;
         tables.for_each_member(source.domain(), |to| {
-            let Some(port) = tables.port(to).filter(|port| flood.reaches(to, port)) else { return };
+            let Some(port) = tables.port(to) else { return };
+            let Some(tags) = flood.copy_for(to, &port, tables) else { return };
             is_taken = true;
             if exceeds_mtu(frame, headers, &port) {
                 tables.count_drop(port.slot(), DropReason::TooBig);
             } else {
                 tables.count_tx(port.slot(), frame.len());
-                self.enqueue(packet, to, &port, queue);
+                self.enqueue(packet, to, &port, tags, queue);
             }
         });
         if !is_taken {
@@ -144,9 +150,16 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         }
     }
 
-    fn enqueue<'f>(&mut self, packet: Packet<'f>, to: PortId, port: &PortConfig, queue: &mut SendQueue<'f>) {
+    fn enqueue<'f>(
+        &mut self,
+        packet: Packet<'f>,
+        to: PortId,
+        port: &PortConfig,
+        tags: TagChange,
+        queue: &mut SendQueue<'f>,
+    ) {
         let is_uplink = port.flags().has(PortFlags::UPLINK);
-        queue.0.push(Outgoing { packet, to, slot: port.slot(), is_uplink });
+        queue.0.push(Outgoing { packet, to, tags, slot: port.slot(), is_uplink });
         if queue.0.len() == SEND_BATCH {
             self.flush(queue);
         }

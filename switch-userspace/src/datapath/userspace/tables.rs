@@ -20,9 +20,11 @@ use switch_common::{
         names,
         port::PortConfig,
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use super::{account::Accounts, engine::EngineTables};
@@ -35,6 +37,7 @@ struct Configuration {
     ports: HashMap<PortId, PortConfig>,
     domains: HashMap<DomainId, Domain>,
     sources: HashMap<SourceKey, SourceScope>,
+    vlans: HashMap<Slot, VlanSet>,
 }
 
 #[derive(Debug)]
@@ -111,12 +114,18 @@ impl MemTables {
         Ok(())
     }
 
+    /// Makes `vlans` those that a slot's port carries as a trunk.
+    pub fn set_vlans(&self, slot: Slot, vlans: VlanSet) {
+        self.change().vlans.insert(slot, vlans);
+    }
+
     /// Forgets a port, the FDB entries that point to it and what was counted for it. Returns its record.
     pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
         let mut configuration = self.change();
         let config = configuration.ports.remove(&port)?;
         configuration.leave(config.domain(), port);
         configuration.sources.retain(|key, _| key.slot() != config.slot());
+        configuration.vlans.remove(&config.slot());
         self.fdb_mut().retain(|_, entry| entry.port() != port);
         self.accounts.clear(config.slot());
         Some(config)
@@ -132,7 +141,7 @@ impl MemTables {
     #[must_use]
     pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
-        let Configuration { ports, domains, sources } = &*view.configuration;
+        let Configuration { ports, domains, sources, vlans } = &*view.configuration;
         let accounts = TableUse {
             name: names::MAP_PORT_COUNTERS.to_ascii_lowercase(),
             entries: Some(ports.len() as u64),
@@ -143,6 +152,7 @@ impl MemTables {
             table_use(names::MAP_PORTS, ports, MAX_SLOTS),
             table_use(names::MAP_DOMAINS, domains, MAX_DOMAINS),
             table_use(names::MAP_SOURCES, sources, MAX_SOURCES),
+            table_use(names::MAP_VLANS, vlans, MAX_SLOTS),
             table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
             accounts,
         ]
@@ -257,6 +267,10 @@ impl Tables for View<'_> {
 
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.configuration.sources.get(&key).copied()
+    }
+
+    fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
+        self.configuration.vlans.get(&slot).is_some_and(|set| set.has(vlan))
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

@@ -20,7 +20,8 @@ use crate::{
 const SEND_BUFFER_BYTES: libc::c_int = 16 << 20;
 /// Destination and source MAC: what comes before a tag.
 const ADDRESS_BYTES: usize = 12;
-const TAG_BYTES: i16 = 4;
+const TAG_BYTES: usize = 4;
+const TAG_SHIFT: i16 = 4;
 
 /// One socket for ports, one for uplinks.
 #[derive(Debug)]
@@ -88,9 +89,12 @@ fn send_run(
     }
 }
 
-/// A frame whose tag lies outside gets it back: packet sockets send bytes only.
+/// A frame as it leaves: packet sockets send bytes only, so that a tag stands behind the addresses.
 fn datagram<'f>(frame: &Outgoing<'f>) -> Datagram<'f> {
     let packet = frame.packet;
+    let is_tag_inside = packet.tag.is_none() && frame.tags.strip;
+    let kept = packet.tag.filter(|_| !frame.tags.strip);
+    let tag = frame.tags.push.or(kept);
     let whole = Datagram {
         interface: frame.to.0,
         vnet_header: packet.vnet.bytes(),
@@ -98,17 +102,18 @@ fn datagram<'f>(frame: &Outgoing<'f>) -> Datagram<'f> {
         inserted: None,
         tail: &[],
     };
-    let (Some(tag), Some((head, tail))) = (packet.tag, packet.bytes.split_at_checked(ADDRESS_BYTES)) else {
-        return whole;
+    let Some((head, tail)) = packet.bytes.split_at_checked(ADDRESS_BYTES) else { return whole };
+    let tail = if is_tag_inside { tail.get(TAG_BYTES..).unwrap_or_default() } else { tail };
+    let inserted = tag.map(|tag| {
+        let ([p0, p1], [t0, t1]) = (tag.tpid.to_be_bytes(), tag.tci.to_be_bytes());
+        [p0, p1, t0, t1]
+    });
+    let moved = match (is_tag_inside, inserted.is_some()) {
+        (true, false) => -TAG_SHIFT,
+        (false, true) => TAG_SHIFT,
+        (true, true) | (false, false) => 0,
     };
-    let ([p0, p1], [t0, t1]) = (tag.tpid.to_be_bytes(), tag.tci.to_be_bytes());
-    Datagram {
-        vnet_header: packet.vnet.moved(TAG_BYTES).bytes(),
-        head,
-        inserted: Some([p0, p1, t0, t1]),
-        tail,
-        ..whole
-    }
+    Datagram { vnet_header: packet.vnet.moved(moved).bytes(), head, inserted, tail, ..whole }
 }
 
 fn reason(error: &io::Error) -> DropReason {
@@ -124,7 +129,8 @@ fn reason(error: &io::Error) -> DropReason {
 mod tests {
     use switch_common::{
         abi::addr::{PortId, Slot},
-        wire::vlan::{TPID_8021AD, Tag},
+        stage::vlan::TagChange,
+        wire::vlan::{TPID_8021AD, TPID_8021Q, Tag},
     };
 
     use super::*;
@@ -132,7 +138,7 @@ mod tests {
 
     fn outgoing(bytes: &[u8], tag: Option<Tag>) -> Outgoing<'_> {
         let packet = Packet { port: PortId(1), bytes, tag, vnet: VnetHeader::NONE };
-        Outgoing { packet, to: PortId(9), slot: Slot(1), is_uplink: false }
+        Outgoing { packet, to: PortId(9), tags: TagChange::NONE, slot: Slot(1), is_uplink: false }
     }
 
     fn bytes(datagram: &Datagram<'_>) -> Vec<u8> {
@@ -146,6 +152,21 @@ mod tests {
         let expected = [&frame[..12], &[0x88, 0xa8, 0x61, 0x23], &frame[12..]].concat();
         assert_eq!(bytes(&datagram(&tagged)), expected);
         assert_eq!(datagram(&tagged).interface, 9);
+    }
+
+    #[test]
+    fn a_tag_is_taken_off_and_another_put_on_wherever_the_first_one_lay() {
+        let tag = Tag { tpid: TPID_8021Q, tci: 0x0005 };
+        let body: Vec<u8> = (0..20).collect();
+        let inside = [&body[..12], &[0x81, 0x00, 0x00, 0x05], &body[12..]].concat();
+        let new = Tag { tpid: TPID_8021AD, tci: 0x6123 };
+        for frame in [outgoing(&inside, None), outgoing(&body, Some(tag))] {
+            let stripped = Outgoing { tags: TagChange { strip: true, push: None }, ..frame };
+            assert_eq!(bytes(&datagram(&stripped)), body);
+            let changed = Outgoing { tags: TagChange { strip: true, push: Some(new) }, ..frame };
+            let expected = [&body[..12], &[0x88, 0xa8, 0x61, 0x23], &body[12..]].concat();
+            assert_eq!(bytes(&datagram(&changed)), expected);
+        }
     }
 
     #[test]

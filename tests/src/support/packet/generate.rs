@@ -66,7 +66,12 @@ fn encapsulate(rng: &mut Rng, dst: MacAddr, src: MacAddr, ethertype: u16, payloa
 fn tags(rng: &mut Rng, count: usize, ethertype: u16, payload: &[u8]) -> (u16, Vec<u8>) {
     (0..count).fold((ethertype, payload.to_vec()), |(inner, payload), _| {
         let tpid = if rng.bool() { TPID_8021Q } else { TPID_8021AD };
-        (tpid, build::tag(rng.u16(..), inner, &payload))
+        let tci = if rng.bool() {
+            rng.u16(..)
+        } else {
+            *rng.choice(&[0, 0xa000, 5, 0x6005, 7]).expect("one of them")
+        };
+        (tpid, build::tag(tci, inner, &payload))
     })
 }
 
