@@ -163,13 +163,13 @@ fn fixed_entries(model: &Model, attached: &BTreeSet<Slot>) -> BTreeMap<FdbKey, (
     for network in model.networks.values() {
         for entry in &network.static_entries {
             if let Some(port) = ports.get(&entry.slot) {
-                entries.insert(FdbKey::new(network.domain, entry.mac), (port.id(), entry.kind.fdb_kind()));
+                entries.insert(entry.key(network.domain), (port.id(), entry.kind.fdb_kind()));
             }
         }
     }
     for port in ports.values() {
         if let Some(network) = model.networks.get(port.network()) {
-            entries.insert(FdbKey::new(network.domain, port.mac()), (port.id(), FdbKind::Endpoint));
+            entries.insert(network.own_key(port), (port.id(), FdbKind::Endpoint));
         }
     }
     entries

@@ -74,6 +74,13 @@ impl PortFlags {
         Self((bits & FLOOD_MASK) << FLOOD_SHIFT)
     }
 
+    /// With the flags of `other` as well.
+    #[must_use]
+    #[inline(always)]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// With the flags of `other` set or cleared.
     #[must_use]
     #[inline(always)]

@@ -63,6 +63,9 @@ struct Add {
     /// The network, to be sure of it.
     #[arg(long, value_name = "NET")]
     network: Option<String>,
+    /// The VLAN; without it that of the port's untagged frames.
+    #[arg(long, value_name = "N")]
+    vlan: Option<u16>,
 }
 
 /// Delete an entry.
@@ -74,6 +77,9 @@ struct Del {
     /// The network; needed where the address is in several.
     #[arg(long, value_name = "NET")]
     network: Option<String>,
+    /// The VLAN; needed where the address is in several.
+    #[arg(long, value_name = "N")]
+    vlan: Option<u16>,
 }
 
 /// Delete the learned entries.
@@ -135,12 +141,13 @@ pub(super) fn run(args: &FdbArgs, place: &Place) -> Result<(), CliError> {
             let port =
                 words.port.ok_or_else(|| usage("fdb add", "the port is missing: say `dev PORT`".into()))?;
             let kind = if words.kind == Some("sticky") { SetType::Sticky } else { SetType::Static };
-            let wanted = FdbAdd { mac: add.mac.clone(), port, network: add.network.clone(), kind };
+            let wanted =
+                FdbAdd { mac: add.mac.clone(), port, network: add.network.clone(), kind, vlan: add.vlan };
             let entry: FdbEntry = place.client()?.post(routes::FDB, &wanted)?;
             output::line(entry.mac)
         }
         Verb::Del(del) => {
-            let wanted = FdbDelete { mac: del.mac.clone(), network: del.network.clone() };
+            let wanted = FdbDelete { mac: del.mac.clone(), network: del.network.clone(), vlan: del.vlan };
             let entry: FdbEntry = place.client()?.post(routes::FDB_DELETE, &wanted)?;
             output::line(entry.mac)
         }

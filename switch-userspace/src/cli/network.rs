@@ -64,6 +64,9 @@ struct Create {
     /// Give its endpoints no default route.
     #[arg(long)]
     internal: bool,
+    /// Sort frames by VLAN; ports that say nothing are in this one.
+    #[arg(long, value_name = "N")]
+    vlan: Option<u16>,
     /// Keep its endpoints from each other: every port is isolated.
     #[arg(long)]
     isolated: bool,
@@ -180,7 +183,7 @@ fn request(create: &Create) -> NetworkCreate {
         internal: create.internal,
         isolated: create.isolated,
         mtu: create.mtu,
-        vlan: None,
+        vlan: create.vlan,
         options: create.options.iter().cloned().collect(),
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::api::{
     client::Client,
     routes,
-    types::{Port, PortChange, PortKind, PortSettings},
+    types::{Port, PortChange, PortKind, PortSettings, VlanChange},
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,9 @@ Examples:
   wye port set web --isolated on --max-macs 4
   wye port set web:eth1 --flood off --learning off
   wye port set router --allow 02:00:00:00:00:07/10.0.0.7 --allow 02:00:00:00:00:08
-  wye port set bridge --guard off";
+  wye port set bridge --guard off
+  wye port set web --vlan access=10
+  wye port set eth1 --vlan trunk=10,20-29,native=1";
 
 /// Show ports and their counters, and set their switches.
 #[derive(Debug, Args)]
@@ -100,6 +102,9 @@ struct Change {
     /// A source it may use beside its own; repeatable, in place of those allowed before. `none` takes all of them back.
     #[arg(long, value_name = "MAC[/IP]|none")]
     allow: Vec<Allowed>,
+    /// Sort its frames by VLAN; `none` leaves that to the network.
+    #[arg(long, value_name = "access=N|trunk=LIST[,native=N][,proto=802.1ad]|none")]
+    vlan: Option<VlanChange>,
 }
 
 impl From<&Change> for PortChange {
@@ -112,6 +117,7 @@ impl From<&Change> for PortChange {
             isolated: change.isolated.map(bool::from),
             hairpin: change.hairpin.map(bool::from),
             max_macs: change.max_macs,
+            vlan: change.vlan.clone(),
             guard: change.guard.map(bool::from),
             locked: change.locked.map(bool::from),
             allow: (!change.allow.is_empty())
@@ -182,6 +188,7 @@ fn page(port: &Port) -> String {
         ("MTU", port.mtu.to_string()),
         ("SWITCHES", switches_on(&port.settings)),
         ("ALLOWED", joined(port.settings.allow.iter().map(ToString::to_string))),
+        ("VLAN", port.settings.vlan.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("MACS", learned(port)),
         ("RX", format!("{} frames, {} bytes", counters.rx_frames, counters.rx_bytes)),
         ("TX", format!("{} frames, {} bytes", counters.tx_frames, counters.tx_bytes)),

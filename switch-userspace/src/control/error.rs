@@ -199,6 +199,8 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::SeveralPorts { .. }
         | ModelError::Mtu { .. }
         | ModelError::Vlan { .. }
+        | ModelError::BadVlans { .. }
+        | ModelError::OtherVlan { .. }
         | ModelError::UnknownOption { .. }
         | ModelError::BadOption { .. }
         | ModelError::AddressOutside { .. }
@@ -267,6 +269,8 @@ fn model_next(error: &ModelError) -> Option<String> {
         | ModelError::Overlap { free: None, .. }
         | ModelError::Mtu { .. }
         | ModelError::Vlan { .. }
+        | ModelError::BadVlans { .. }
+        | ModelError::OtherVlan { .. }
         | ModelError::UnknownOption { .. }
         | ModelError::BadOption { .. }
         | ModelError::AddressOutside { .. }

@@ -8,6 +8,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey, FdbKind},
     },
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use super::{Control, error::ControlError, kernel::Kernel, network_name};
@@ -87,10 +88,10 @@ impl Control {
             let is_alive = !entry.is_expired(now, ageing(network));
             if is_alive && selection.has(&key, &entry) && passes(query.filter, &entry) {
                 let port = ports.get(&entry.port()).cloned().unwrap_or_else(|| entry.port().0.to_string());
-                entries.extend(view(name, key.mac(), &entry, port, now));
+                entries.extend(view(name, key, &entry, port, now));
             }
         }
-        entries.sort_by(|a, b| (&a.network, &a.mac).cmp(&(&b.network, &b.mac)));
+        entries.sort_by(|a, b| (&a.network, &a.mac, a.vlan).cmp(&(&b.network, &b.mac, b.vlan)));
         Ok(entries)
     }
 
@@ -99,15 +100,17 @@ impl Control {
         let port = self.model.port_by_name(&wish.port)?;
         let (id, slot, name) = (port.id(), port.slot(), port.name());
         let network_name = self.network_of(&port, wish.network.as_deref())?;
-        let domain = self.model.network(&network_name)?.domain;
-        let before = self.static_entry(&network_name, mac);
+        let network = self.model.network(&network_name)?;
+        let set = StaticEntry { mac, vlan: vlan_of(network, &port, wish.vlan)?, slot, kind: wish.kind };
+        let key = set.key(network.domain);
+        let before = self.static_entry(&network_name, key);
         let mut next = self.model.clone();
-        next.put_static_entry(&network_name, StaticEntry { mac, slot, kind: wish.kind })?;
+        next.put_static_entry(&network_name, set)?;
         self.transact(next, |kernel, undo, _| {
-            kernel.put_fdb(domain, mac, id, wish.kind.fdb_kind())?;
+            kernel.put_fdb(key, id, wish.kind.fdb_kind())?;
             undo.push(format!("restore FDB entry {mac}"), move || match before {
-                Some((port, kind)) => kernel.put_fdb(domain, mac, port, kind),
-                None => kernel.datapath(|datapath| datapath.remove_fdb(FdbKey::new(domain, mac))).map(drop),
+                Some((port, kind)) => kernel.put_fdb(key, port, kind),
+                None => kernel.datapath(|datapath| datapath.remove_fdb(key)).map(drop),
             });
             Ok(())
         })?;
@@ -115,7 +118,7 @@ impl Control {
         let kind = type_of(wish.kind.fdb_kind());
         let network = network_name.to_string();
         self.hub.publish(EventKind::FdbAdded { network, mac: mac.to_string(), port: name.clone(), kind });
-        let view = view(&network_name, mac, &entry, name, monotonic());
+        let view = view(&network_name, key, &entry, name, monotonic());
         Ok(view.ok_or(ModelError::NoFdbEntry { mac, network: None })?)
     }
 
@@ -125,6 +128,7 @@ impl Control {
         let text = mac.to_string();
         let mut found: Vec<_> = self.try_fdb(&all)?.into_iter().filter(|entry| entry.mac == text).collect();
         found.extend(self.dormant(mac, wish.network.as_deref(), &found));
+        found.retain(|entry| wish.vlan.is_none() || entry.vlan == wish.vlan);
         if found.len() > 1 {
             let networks = found.into_iter().map(|entry| entry.network).collect();
             return Err(ModelError::SeveralNetworks { mac, networks }.into());
@@ -136,9 +140,10 @@ impl Control {
             return Err(ControlError::OwnMac { mac: text, port: entry.port });
         }
         let name = network_name(&entry.network)?;
-        let key = FdbKey::new(self.model.network(&name)?.domain, mac);
+        let vlan = entry.vlan.and_then(VlanId::new).unwrap_or(VlanId::NONE);
+        let key = FdbKey::new(self.model.network(&name)?.domain, mac).in_vlan(vlan);
         let mut next = self.model.clone();
-        next.remove_static_entries(|domain, entry| domain == key.domain() && entry.mac == mac);
+        next.remove_static_entries(|domain, entry| entry.key(domain) == key);
         self.transact(next, |kernel, undo, _| kernel.remove_fdb(undo, key))?;
         self.hub.publish(EventKind::FdbDeleted { network: entry.network.clone(), mac: entry.mac.clone() });
         Ok(entry)
@@ -159,7 +164,7 @@ impl Control {
         let mut next = self.model.clone();
         if wish.all {
             let set = next.remove_static_entries(|domain, entry| selection.has_static(domain, entry));
-            keys.extend(set.into_iter().map(|(domain, entry)| FdbKey::new(domain, entry.mac)));
+            keys.extend(set.into_iter().map(|(domain, entry)| entry.key(domain)));
         }
         self.transact(next, |kernel, undo, _| {
             there.into_iter().try_for_each(|key| kernel.remove_fdb(undo, key))
@@ -202,23 +207,28 @@ impl Control {
         network: Option<&str>,
         found: &[types::FdbEntry],
     ) -> Vec<types::FdbEntry> {
-        let is_meant = |name: &NetworkName| {
-            network.is_none_or(|network| network == name.as_str())
-                && found.iter().all(|entry| entry.network != name.as_str())
-        };
+        let is_meant = |name: &NetworkName| network.is_none_or(|network| network == name.as_str());
         let mut entries = Vec::new();
-        for name in self.model.networks.keys().filter(|name| is_meant(name)) {
-            if let Some((port, kind)) = self.static_entry(name, mac) {
+        for (name, network) in self.model.networks.iter().filter(|(name, _)| is_meant(name)) {
+            for set in network.static_entries.iter().filter(|set| set.mac == mac) {
+                let key = set.key(network.domain);
+                let is_found =
+                    |entry: &types::FdbEntry| entry.network == name.as_str() && entry.vlan == shown_vlan(key);
+                let Some((port, kind)) = self.static_entry(name, key).filter(|_| !found.iter().any(is_found))
+                else {
+                    continue;
+                };
                 let entry = FdbEntry::new(port, kind, Nanos(0));
-                entries.extend(view(name, mac, &entry, self.port_name(port), monotonic()));
+                entries.extend(view(name, key, &entry, self.port_name(port), monotonic()));
             }
         }
         entries
     }
 
     /// The port and sort of an entry that was set by command.
-    fn static_entry(&self, network: &NetworkName, mac: MacAddr) -> Option<(PortId, FdbKind)> {
-        let entry = self.model.networks.get(network)?.static_entries.iter().find(|entry| entry.mac == mac)?;
+    fn static_entry(&self, network: &NetworkName, key: FdbKey) -> Option<(PortId, FdbKind)> {
+        let network = self.model.networks.get(network)?;
+        let entry = network.static_entries.iter().find(|entry| entry.key(network.domain) == key)?;
         let port = self.model.ports().find(|port| port.slot() == entry.slot)?;
         Some((port.id(), entry.kind.fdb_kind()))
     }
@@ -251,19 +261,42 @@ fn passes(filter: Option<FdbFilter>, entry: &FdbEntry) -> bool {
 
 fn view(
     network: &NetworkName,
-    mac: MacAddr,
+    key: FdbKey,
     entry: &FdbEntry,
     port: String,
     now: Nanos,
 ) -> Option<types::FdbEntry> {
     Some(types::FdbEntry {
         network: network.to_string(),
-        mac: mac.to_string(),
+        mac: key.mac().to_string(),
         port,
         kind: type_of(entry.kind()?),
-        vlan: None,
+        vlan: shown_vlan(key),
         age_secs: entry.is_learned().then(|| now.since(entry.last_seen()).as_secs()),
     })
+}
+
+/// The VLAN of an entry; nothing where the network knows none.
+fn shown_vlan(key: FdbKey) -> Option<u16> {
+    Some(key.vlan()).filter(|vlan| *vlan != 0)
+}
+
+/// The VLAN of an entry behind a port: the one that is asked for, or that of the port's untagged frames.
+fn vlan_of(network: &Network, port: &PortRef<'_>, wanted: Option<u16>) -> Result<u16, ModelError> {
+    let vlans = network.vlans_of(port.settings());
+    let other =
+        |carried: &dyn ToString| ModelError::OtherVlan { port: port.name(), carried: carried.to_string() };
+    match (vlans, wanted) {
+        (None, None) => Ok(0),
+        (None, Some(_)) => Err(other(&"a network without VLANs")),
+        (Some(vlans), None) if vlans.native() != VlanId::NONE => Ok(vlans.native().get()),
+        (Some(vlans), wanted) => {
+            let wanted = wanted.and_then(VlanId::new).unwrap_or(VlanId::NONE);
+            let is_carried =
+                wanted != VlanId::NONE && (wanted == vlans.native() || vlans.carried().has(wanted));
+            if is_carried { Ok(wanted.get()) } else { Err(other(&vlans)) }
+        }
+    }
 }
 
 fn type_of(kind: FdbKind) -> FdbType {

@@ -13,14 +13,16 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        vlan::VlanSet,
     },
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use super::error::ControlError;
 use crate::{
     datapath::{Datapath, DatapathError, naming},
-    model::{HostSide, InstanceName, Model, Occupied, PortSettings},
+    model::{HostSide, InstanceName, Model, Occupied, PortSettings, PortVlans},
     netns::{ErrorKind, IfName, Link, Netlink, Netns, NetnsError, TABLE_MAIN, Undo},
 };
 
@@ -55,6 +57,8 @@ pub(super) struct PortRecord<'a> {
     pub(super) settings: PortSettings,
     /// The endpoint's own addresses.
     pub(super) addresses: &'a [IpNet],
+    /// How it sorts frames by VLAN; `None` where its network knows none.
+    pub(super) vlans: Option<PortVlans>,
     pub(super) is_uplink: bool,
 }
 
@@ -66,12 +70,28 @@ impl PortRecord<'_> {
             .flags()
             .with(PortFlags::UPLINK, self.is_uplink)
             .with(PortFlags::MORE_SOURCES, !self.sources().is_empty())
-            .with(PortFlags::READY, true);
+            .with(PortFlags::READY, true)
+            .union(self.vlans.as_ref().map_or(PortFlags::NONE, PortVlans::flags));
         PortConfig::new(self.domain, self.slot, self.mac, self.mtu, self.settings.max_macs, flags)
+            .with_native_vlan(self.native_vlan())
             .with_addresses(
                 self.ipv4().next().unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
                 self.ipv6().next().unwrap_or(Ipv6Addr::UNSPECIFIED).octets(),
             )
+    }
+
+    /// The FDB key of its own MAC.
+    pub(super) fn own_key(&self) -> FdbKey {
+        FdbKey::new(self.domain, self.mac).in_vlan(self.native_vlan())
+    }
+
+    /// The VLANs that it carries as a trunk.
+    pub(super) fn carried(&self) -> VlanSet {
+        self.vlans.as_ref().map(PortVlans::carried).unwrap_or_default()
+    }
+
+    fn native_vlan(&self) -> VlanId {
+        self.vlans.as_ref().map_or(VlanId::NONE, PortVlans::native)
     }
 
     /// The sources that the port may use beside those that `config` says.
@@ -186,24 +206,21 @@ impl Kernel {
         record: &PortRecord<'_>,
     ) -> Result<(), ControlError> {
         let id = record.id;
-        self.datapath(|datapath| datapath.attach_port(id, record.config()))?;
+        self.datapath(|datapath| {
+            datapath.set_vlans(record.slot, record.carried())?;
+            datapath.attach_port(id, record.config())
+        })?;
         undo.push(format!("detach port {id}", id = id.0), move || {
             self.datapath(|datapath| datapath.detach_port(id))
         });
         self.datapath(|datapath| datapath.set_sources(record.slot, &record.sources()))?;
-        self.put_fdb(record.domain, record.mac, record.id, FdbKind::Endpoint)
+        self.put_fdb(record.own_key(), record.id, FdbKind::Endpoint)
     }
 
     /// Sets a fixed FDB entry.
-    pub(super) fn put_fdb(
-        &self,
-        domain: DomainId,
-        mac: MacAddr,
-        port: PortId,
-        kind: FdbKind,
-    ) -> Result<(), ControlError> {
+    pub(super) fn put_fdb(&self, key: FdbKey, port: PortId, kind: FdbKind) -> Result<(), ControlError> {
         let entry = FdbEntry::new(port, kind, Nanos(0));
-        self.datapath(|datapath| datapath.put_fdb(FdbKey::new(domain, mac), entry))
+        self.datapath(|datapath| datapath.put_fdb(key, entry))
     }
 
     /// The addresses that the host uses: its own, and those that it has a route to.

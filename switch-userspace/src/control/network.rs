@@ -5,7 +5,7 @@ use switch_common::units::Nanos;
 use super::{Control, error::ControlError, kernel::Kernel, network_name, now};
 use crate::{
     api::types::{ErrorBody, EventKind, Network, NetworkCreate, Removed},
-    model::{self, ModelError, NetworkName, NetworkSpec, Options},
+    model::{self, NetworkName, NetworkSpec, Options},
     netns::Undo,
 };
 
@@ -61,9 +61,6 @@ impl Control {
 
     fn try_create_network(&mut self, wish: NetworkCreate) -> Result<Network, ControlError> {
         let name = network_name(&wish.name)?;
-        if let Some(vlan) = wish.vlan {
-            return Err(ModelError::Vlan { vlan }.into());
-        }
         let uplinks = Options::read(&wish.options)?.uplinks;
         let mut next = self.model.clone();
         next.add_network(&name, spec(wish), &self.kernel.occupied()?, now())?;
@@ -131,7 +128,7 @@ impl Kernel {
             self.plug_uplink(&mut undo, network, uplink, &link)?;
             undo.commit();
             for entry in network.static_entries.iter().filter(|entry| entry.slot == uplink.slot) {
-                self.put_fdb(network.domain, entry.mac, uplink.port, entry.kind.fdb_kind())?;
+                self.put_fdb(entry.key(network.domain), uplink.port, entry.kind.fdb_kind())?;
             }
         }
         Ok(())
@@ -139,7 +136,7 @@ impl Kernel {
 }
 
 fn spec(wish: NetworkCreate) -> NetworkSpec {
-    let NetworkCreate { name: _, subnets, gateways, ip_ranges, internal, isolated, mtu, vlan: _, options } =
+    let NetworkCreate { name: _, subnets, gateways, ip_ranges, internal, isolated, mtu, vlan, options } =
         wish;
-    NetworkSpec { subnets, gateways, ip_ranges, internal, isolated, mtu, options }
+    NetworkSpec { subnets, gateways, ip_ranges, internal, isolated, mtu, vlan, options }
 }

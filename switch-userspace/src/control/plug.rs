@@ -132,6 +132,7 @@ pub(super) fn record<'a>(network: &Network, attachment: &'a Attachment, mtu: u32
         mtu,
         settings: attachment.settings.clone(),
         addresses: &attachment.addresses,
+        vlans: network.vlans_of(&attachment.settings),
         is_uplink: false,
     }
 }

@@ -2,8 +2,10 @@
 
 use switch_common::abi::{
     addr::{PortId, Slot},
+    fdb::{FdbKey, FdbKind},
     port::PortConfig,
     source::{SourceKey, SourceScope},
+    vlan::VlanSet,
 };
 
 use super::{
@@ -14,8 +16,8 @@ use super::{
     view::{host_ifname, kind},
 };
 use crate::{
-    api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings},
-    model::{NetworkName, PortRef},
+    api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings, VlanChange},
+    model::{Model, NetworkName, PortRef},
 };
 
 impl Control {
@@ -52,25 +54,35 @@ impl Control {
     fn try_set_port(&mut self, name: &str, change: PortChange) -> Result<Port, ControlError> {
         let port = self.model.port_by_name(name)?;
         let settings = changed(port.settings().clone(), change);
-        let record = self.record(&port)?.map(|old| {
-            let new = PortRecord { settings: settings.clone(), ..old.clone() };
-            (Written::of(&old), Written::of(&new))
-        });
+        let network = port.network().clone();
         let mut next = self.model.clone();
         next.set_port(port.slot(), &settings);
+        // The first VLAN of a network concerns all its ports.
+        let before = self.written(&self.model, &network)?;
+        let after = self.written(&next, &network)?;
         self.transact(next, |kernel, undo, _| {
-            let Some((old, new)) = record else { return Ok(()) };
-            undo.push(format!("restore port {}", old.id.0), move || old.write(kernel));
-            new.write(kernel)
+            for (old, new) in before.into_iter().zip(after).filter(|(old, new)| old != new) {
+                let (id, written) = (new.id.0, new.write(kernel, &old));
+                undo.push(format!("restore port {id}"), move || old.write(kernel, &new));
+                written?;
+            }
+            Ok(())
         })?;
         self.hub.publish(EventKind::PortSet { port: name.to_owned(), settings });
         self.find_port(name)
     }
 
     /// What the datapath knows of a port; `None` while its interface is missing.
-    fn record<'a>(&self, port: &PortRef<'a>) -> Result<Option<PortRecord<'a>>, ControlError> {
+    /// What the datapath is told of the attached ports of a network, in the order of `model`.
+    fn written(&self, model: &Model, network: &NetworkName) -> Result<Vec<Written>, ControlError> {
+        let ports = model.ports().filter(|port| port.network() == network);
+        let records = ports.map(|port| self.record(model, &port)).collect::<Result<Vec<_>, _>>()?;
+        Ok(records.iter().flatten().map(Written::of).collect())
+    }
+
+    fn record<'a>(&self, model: &Model, port: &PortRef<'a>) -> Result<Option<PortRecord<'a>>, ControlError> {
         let Some(mtu) = self.mtus.get(&port.slot()).copied() else { return Ok(None) };
-        let network = self.model.network(port.network())?;
+        let network = model.network(port.network())?;
         Ok(Some(match port {
             PortRef::Endpoint { attachment, .. } => plug::record(network, attachment, mtu),
             PortRef::Uplink { uplink, .. } => uplink::uplink_record(network, uplink, mtu),
@@ -120,23 +132,39 @@ impl Control {
 }
 
 /// All that the datapath is told of a port's settings.
+#[derive(Clone, PartialEq)]
 struct Written {
     id: PortId,
     slot: Slot,
     config: PortConfig,
+    own: FdbKey,
+    vlans: VlanSet,
     sources: Vec<(SourceKey, SourceScope)>,
 }
 
 impl Written {
     fn of(record: &PortRecord<'_>) -> Self {
-        Self { id: record.id, slot: record.slot, config: record.config(), sources: record.sources() }
+        Self {
+            id: record.id,
+            slot: record.slot,
+            config: record.config(),
+            own: record.own_key(),
+            vlans: record.carried(),
+            sources: record.sources(),
+        }
     }
 
-    fn write(&self, kernel: &Kernel) -> Result<(), ControlError> {
+    fn write(&self, kernel: &Kernel, before: &Self) -> Result<(), ControlError> {
         kernel.datapath(|datapath| {
             datapath.set_sources(self.slot, &self.sources)?;
+            datapath.set_vlans(self.slot, self.vlans)?;
             datapath.update_port(self.id, self.config)
-        })
+        })?;
+        if self.own != before.own {
+            kernel.datapath(|datapath| datapath.remove_fdb(before.own))?;
+            kernel.put_fdb(self.own, self.id, FdbKind::Endpoint)?;
+        }
+        Ok(())
     }
 }
 
@@ -152,5 +180,6 @@ fn changed(before: PortSettings, change: PortChange) -> PortSettings {
         guard: change.guard.unwrap_or(before.guard),
         locked: change.locked.unwrap_or(before.locked),
         allow: change.allow.unwrap_or(before.allow),
+        vlan: change.vlan.map_or(before.vlan, VlanChange::into_setting),
     }
 }

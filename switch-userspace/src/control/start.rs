@@ -92,9 +92,7 @@ impl Control {
         let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
         for step in reconcile::plan_fdb(&self.model, &attached, &entries) {
             match step {
-                FdbStep::Put { key, port, kind } => {
-                    self.kernel.put_fdb(key.domain(), key.mac(), port, kind)?
-                }
+                FdbStep::Put { key, port, kind } => self.kernel.put_fdb(key, port, kind)?,
                 FdbStep::Remove { key } => {
                     self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
                 }
@@ -165,6 +163,7 @@ impl Control {
         let mtu = self.inner_mtu(endpoint, &attachment).unwrap_or(network.mtu).min(network.mtu);
         let record = super::plug::record(network, &attachment, mtu);
         self.kernel.datapath(|datapath| {
+            datapath.set_vlans(record.slot, record.carried())?;
             datapath.attach_port(record.id, record.config())?;
             datapath.set_sources(record.slot, &record.sources())
         })?;

@@ -94,6 +94,7 @@ pub(super) fn uplink_record(network: &Network, uplink: &Uplink, mtu: u32) -> Por
         mtu: mtu.min(network.mtu),
         settings: uplink.settings.clone(),
         addresses: &[],
+        vlans: network.vlans_of(&uplink.settings),
         is_uplink: true,
     }
 }

@@ -18,7 +18,7 @@ impl Control {
             internal: network.internal,
             isolated: network.isolated,
             mtu: network.mtu,
-            vlan: None,
+            vlan: network.default_vlan,
             ageing_secs: network.ageing_secs,
             uplinks: network.uplinks.iter().map(|uplink| uplink.ifname.to_string()).collect(),
             options: network.options.clone(),

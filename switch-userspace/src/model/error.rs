@@ -139,11 +139,27 @@ pub enum ModelError {
         /// The largest possible.
         most: u32,
     },
-    /// VLANs are asked for.
-    #[error("VLAN {vlan}: this version carries tagged frames as they are and sorts none by their tags")]
+    /// A VLAN that there cannot be.
+    #[error("VLAN {vlan}: a VLAN has a number from 1 to 4094")]
     Vlan {
-        /// As given.
+        /// What was given.
         vlan: u16,
+    },
+    /// A VLAN setting that no port can have.
+    #[error(
+        "{text:?} is no VLAN setting: access=N, trunk=N,N-N[,native=N][,proto=802.1ad] or none, with numbers from 1 to 4094"
+    )]
+    BadVlans {
+        /// What was given.
+        text: String,
+    },
+    /// An FDB entry's VLAN that its port does not carry.
+    #[error("port {port} is in {carried}: say which of its VLANs with --vlan")]
+    OtherVlan {
+        /// The port.
+        port: String,
+        /// How it sorts frames.
+        carried: String,
     },
     /// There is no such option.
     #[error("{key} is not a network option; the options are: ageing, uplink")]

@@ -1,9 +1,12 @@
 //! FDB entries that are set by command.
 
 use serde::{Deserialize, Serialize};
-use switch_common::abi::{
-    addr::{DomainId, MacAddr, Slot},
-    fdb::FdbKind,
+use switch_common::{
+    abi::{
+        addr::{DomainId, MacAddr, Slot},
+        fdb::{FdbKey, FdbKind},
+    },
+    wire::vlan::VlanId,
 };
 
 use super::{
@@ -42,11 +45,22 @@ pub struct StaticEntry {
     /// The address.
     #[serde(with = "text")]
     pub mac: MacAddr,
+    /// The VLAN; 0 where the network knows none.
+    #[serde(default)]
+    pub vlan: u16,
     /// Dense number of the port that it is behind.
     #[serde(with = "StoredSlot")]
     pub slot: Slot,
     /// Of what sort.
     pub kind: SetType,
+}
+
+impl StaticEntry {
+    /// The datapath's key for it.
+    #[must_use]
+    pub fn key(&self, domain: DomainId) -> FdbKey {
+        FdbKey::new(domain, self.mac).in_vlan(VlanId::new(self.vlan).unwrap_or(VlanId::NONE))
+    }
 }
 
 impl Model {
@@ -60,7 +74,7 @@ impl Model {
         }
         let network =
             self.networks.get_mut(name).ok_or_else(|| ModelError::NoNetwork { name: name.to_string() })?;
-        network.static_entries.retain(|other| other.mac != entry.mac);
+        network.static_entries.retain(|other| (other.mac, other.vlan) != (entry.mac, entry.vlan));
         network.static_entries.push(entry);
         Ok(())
     }

@@ -17,6 +17,7 @@ mod serial;
 mod source;
 mod subnet;
 mod time;
+mod vlan;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ pub use self::{
     source::SourcePair,
     subnet::{Subnet, SubnetError},
     time::Timestamp,
+    vlan::PortVlans,
 };
 
 /// Everything that the switch is to be.

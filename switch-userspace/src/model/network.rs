@@ -17,6 +17,7 @@ use super::{
     serial::{StoredDomainId, StoredPortId, StoredSlot, text},
     subnet::{Subnet, SubnetError, overlaps},
     time::Timestamp,
+    vlan::VLANS,
 };
 use crate::netns::IfName;
 
@@ -46,6 +47,9 @@ pub struct Network {
     pub mtu: u32,
     /// Lifetime of a learned FDB entry in seconds; 0 for ever.
     pub ageing_secs: u32,
+    /// The VLAN of ports that say nothing; `None` where the network knows no VLANs.
+    #[serde(default)]
+    pub default_vlan: Option<u16>,
     /// Interfaces of the host that are ports of it.
     pub uplinks: Vec<Uplink>,
     /// FDB entries set by command.
@@ -94,6 +98,8 @@ pub struct NetworkSpec {
     pub isolated: bool,
     /// See [`Network::mtu`].
     pub mtu: Option<u32>,
+    /// See [`Network::default_vlan`].
+    pub vlan: Option<u16>,
     /// Options as they were given.
     pub options: BTreeMap<String, String>,
 }
@@ -122,6 +128,7 @@ impl Model {
             internal: spec.internal,
             isolated: spec.isolated,
             ageing_secs: options.ageing_secs,
+            default_vlan: vlan(spec.vlan)?,
             uplinks: Vec::new(),
             static_entries: Vec::new(),
             options: spec.options,
@@ -218,6 +225,13 @@ fn built(nets: &[IpNet], spec: &NetworkSpec) -> Result<Vec<Subnet>, ModelError> 
         (Some(gateway), _, Some(net)) => Err(SubnetError::Gateway { gateway: *gateway, net }.into()),
         (None, Some(range), Some(net)) => Err(SubnetError::Range { range: *range, net }.into()),
         _ => Ok(subnets),
+    }
+}
+
+fn vlan(wanted: Option<u16>) -> Result<Option<u16>, ModelError> {
+    match wanted {
+        Some(vlan) if !VLANS.contains(&vlan) => Err(ModelError::Vlan { vlan }),
+        wanted => Ok(wanted),
     }
 }
 

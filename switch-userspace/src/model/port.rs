@@ -13,6 +13,7 @@ use super::{
     names::{EndpointName, NetworkName},
     network::Uplink,
     source::SourcePair,
+    vlan::PortVlans,
 };
 
 /// A port's switches.
@@ -39,6 +40,8 @@ pub struct PortSettings {
     pub locked: bool,
     /// Sources beside the port's own.
     pub allow: Vec<SourcePair>,
+    /// How it sorts frames by VLAN; `None` is as its network says.
+    pub vlan: Option<PortVlans>,
 }
 
 impl Default for PortSettings {
@@ -54,6 +57,7 @@ impl Default for PortSettings {
             guard: true,
             locked: false,
             allow: Vec::new(),
+            vlan: None,
         }
     }
 }
@@ -206,6 +210,12 @@ impl Model {
 
     /// Gives the port with the dense number `slot` other switches.
     pub fn set_port(&mut self, slot: Slot, settings: &PortSettings) {
+        let network = self.ports().find(|port| port.slot() == slot).map(|port| port.network().clone());
+        if settings.vlan.is_some()
+            && let Some(network) = network.and_then(|name| self.networks.get_mut(&name))
+        {
+            network.sort_by_vlan();
+        }
         let attachments = self.endpoints.values_mut().flat_map(|endpoint| endpoint.attachments.iter_mut());
         let uplinks = self.networks.values_mut().flat_map(|network| network.uplinks.iter_mut());
         let all = attachments

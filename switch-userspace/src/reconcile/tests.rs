@@ -201,7 +201,7 @@ fn an_uplink_is_found_by_its_name_under_another_index() {
 fn fixed_entries_are_put_where_they_are_missing_or_wrong() {
     let mut fixture = Fixture::new();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 9]);
-    let entry = StaticEntry { mac, slot: Slot(2), kind: SetType::Sticky };
+    let entry = StaticEntry { mac, vlan: 0, slot: Slot(2), kind: SetType::Sticky };
     fixture.model.put_static_entry(&red(), entry).expect("entry");
     let mut actual = fixture.fixed_entries();
     let key = FdbKey::new(fixture.domain(), mac);

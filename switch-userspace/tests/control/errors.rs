@@ -136,7 +136,7 @@ fn state_that_cannot_be_kept_is_taken_back() {
     switch.create("red", &[]);
     let a = switch.add("a", "red");
     let (port, mac) = (a.name.clone(), "02:00:00:00:aa:01");
-    let set = FdbAdd { mac: mac.into(), port, network: None, kind: SetType::Static };
+    let set = FdbAdd { mac: mac.into(), port, network: None, kind: SetType::Static, vlan: None };
     switch.ask(move |control| control.add_fdb(set)).expect("added");
     switch.create("empty", &[]);
     let before = switch.traces();
@@ -154,7 +154,7 @@ fn state_that_cannot_be_kept_is_taken_back() {
     told("add", switch.try_add(switch.wish("b", "red", NetnsChoice::Create)).map(drop));
     told("remove", switch.ask(|control| control.remove_network("empty")).map(drop));
     told("prune", switch.ask(|control| control.prune_networks()).map(drop));
-    let delete = FdbDelete { mac: mac.into(), network: None };
+    let delete = FdbDelete { mac: mac.into(), network: None, vlan: None };
     told("delete", switch.ask(move |control| control.delete_fdb(&delete)).map(drop));
     let flush = FdbFlush { all: true, ..FdbFlush::default() };
     told("flush", switch.ask(move |control| control.flush_fdb(&flush)).map(drop));

@@ -36,7 +36,7 @@ fn add(
     port: &str,
     kind: SetType,
 ) -> Result<FdbEntry, switch_userspace::api::types::ErrorBody> {
-    let wish = FdbAdd { mac: MAC.into(), port: port.into(), network: None, kind };
+    let wish = FdbAdd { mac: MAC.into(), port: port.into(), network: None, kind, vlan: None };
     switch.ask(move |control| control.add_fdb(wish))
 }
 
@@ -74,7 +74,7 @@ fn entries_that_were_set_stay_over_a_restart_until_they_are_deleted() {
     assert!(entries(&switch, query).contains(&moved));
     let flush = |all| FdbFlush { all, ..FdbFlush::default() };
     assert_eq!(switch.ask(move |control| control.flush_fdb(&flush(false))).expect("flushed").removed, 0);
-    let delete = FdbDelete { mac: MAC.into(), network: Some("red".into()) };
+    let delete = FdbDelete { mac: MAC.into(), network: Some("red".into()), vlan: None };
     let again = delete.clone();
     assert_eq!(switch.ask(move |control| control.delete_fdb(&delete)).expect("deleted"), moved);
     assert_told(switch.ask(move |control| control.delete_fdb(&again)), ExitClass::NotFound, MAC);
@@ -126,7 +126,7 @@ fn an_entry_that_was_set_can_be_deleted_while_its_port_is_missing() {
     switch.create("red", &[]);
     let a = switch.add("a", "red");
     set_dormant(&mut switch, &a);
-    let delete = FdbDelete { mac: MAC.into(), network: None };
+    let delete = FdbDelete { mac: MAC.into(), network: None, vlan: None };
     let deleted = switch.ask(move |control| control.delete_fdb(&delete)).expect("deleted");
     assert_eq!((deleted.mac.as_str(), deleted.port.as_str()), (MAC, a.name.as_str()));
     switch.restart();
@@ -146,13 +146,19 @@ fn what_commands_may_not_do_to_the_fdb_is_refused() {
     switch.create("blue", &[]);
     let a = switch.add("a", "red");
     let own = a.attachments[0].mac.clone();
-    let take = FdbAdd { mac: own.clone(), port: a.name.clone(), network: None, kind: SetType::Static };
+    let take =
+        FdbAdd { mac: own.clone(), port: a.name.clone(), network: None, kind: SetType::Static, vlan: None };
     assert_told(switch.ask(move |control| control.add_fdb(take)), ExitClass::Conflict, &a.name);
-    let delete = FdbDelete { mac: own, network: None };
+    let delete = FdbDelete { mac: own, network: None, vlan: None };
     assert_told(switch.ask(move |control| control.delete_fdb(&delete)), ExitClass::Conflict, &a.name);
     assert_told(add(&switch, "nosuch", SetType::Static), ExitClass::NotFound, "nosuch");
-    let other =
-        FdbAdd { mac: MAC.into(), port: a.name.clone(), network: Some("blue".into()), kind: SetType::Static };
+    let other = FdbAdd {
+        mac: MAC.into(),
+        port: a.name.clone(),
+        network: Some("blue".into()),
+        kind: SetType::Static,
+        vlan: None,
+    };
     assert_told(switch.ask(move |control| control.add_fdb(other)), ExitClass::Conflict, "red");
 }
 
@@ -164,7 +170,11 @@ fn a_mac_in_several_networks_has_to_be_told_apart() {
         let endpoint = switch.add(endpoint, network);
         add(&switch, &endpoint.name, SetType::Static).expect("added");
     }
-    let delete = |network: Option<&str>| FdbDelete { mac: MAC.into(), network: network.map(str::to_owned) };
+    let delete = |network: Option<&str>| FdbDelete {
+        mac: MAC.into(),
+        network: network.map(str::to_owned),
+        vlan: None,
+    };
     let both = delete(None);
     assert_told(switch.ask(move |control| control.delete_fdb(&both)), ExitClass::Usage, "blue, red");
     let one = delete(Some("red"));

@@ -1,10 +1,6 @@
 //! One network with a few containers that exchange raw frames, to see who hears what.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use switch_common::abi::addr::MacAddr;
 use switch_userspace::datapath::Mode;
@@ -88,7 +84,7 @@ impl Segment {
         let captures =
             NAMES.map(|name| (name, Capture::start(self.stations[name].container.netns(), "eth0")));
         work();
-        self.wait_for_idleness();
+        self.wye.wait_for_idleness();
         let heard = captures.map(|(name, capture)| {
             self.send(FENCE, self.mac(name), self.mac(FENCE), FENCE);
             wait_until("the fence is heard", || {
@@ -113,22 +109,6 @@ impl Segment {
     /// Sets a port's switch.
     pub fn set(&self, name: &str, switch: &str, value: &str) {
         self.wye.ok(&["port", "set", name, switch, value]);
-    }
-
-    /// Waits until no port's counters move any more: what was sent is delivered or dropped.
-    fn wait_for_idleness(&self) {
-        let counters = || -> Vec<_> {
-            let ports: Vec<switch_userspace::api::types::Port> = self.wye.json(&["port", "ls"]);
-            ports.into_iter().map(|port| (port.counters, port.drops)).collect()
-        };
-        let (mut last, mut since) = (counters(), Instant::now());
-        wait_until("the switch is idle", || {
-            let now = counters();
-            if now != last {
-                (last, since) = (now, Instant::now());
-            }
-            since.elapsed() > Duration::from_millis(60)
-        });
     }
 }
 

@@ -75,6 +75,9 @@ pub struct FdbAdd {
     /// Of what sort.
     #[serde(default, rename = "type")]
     pub kind: SetType,
+    /// The VLAN; without it that of the port's untagged frames.
+    #[serde(default)]
+    pub vlan: Option<u16>,
 }
 
 /// Deletes an entry.
@@ -86,6 +89,9 @@ pub struct FdbDelete {
     /// The network; needed where the MAC is in several.
     #[serde(default)]
     pub network: Option<String>,
+    /// The VLAN; needed where the address is in several.
+    #[serde(default)]
+    pub vlan: Option<u16>,
 }
 
 /// Deletes entries: the learned ones.

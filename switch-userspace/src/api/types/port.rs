@@ -1,11 +1,11 @@
 //! Ports.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::PortSettings;
-use crate::model::SourcePair;
+use crate::model::{ModelError, PortVlans, SourcePair};
 
 /// What a port leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,43 @@ pub struct PortChange {
     pub locked: Option<bool>,
     /// Takes the place of [`PortSettings::allow`].
     pub allow: Option<Vec<SourcePair>>,
+    /// Takes the place of [`PortSettings::vlan`].
+    pub vlan: Option<VlanChange>,
+}
+
+/// A change of how a port sorts frames by VLAN; `none` leaves it to its network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VlanChange(Option<PortVlans>);
+
+impl VlanChange {
+    /// The setting afterwards.
+    #[must_use]
+    pub fn into_setting(self) -> Option<PortVlans> {
+        self.0
+    }
+}
+
+impl FromStr for VlanChange {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+    }
+}
+
+impl TryFrom<String> for VlanChange {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<VlanChange> for String {
+    fn from(change: VlanChange) -> Self {
+        change.0.map_or_else(|| Self::from("none"), Self::from)
+    }
 }
 
 /// Traffic through a port; `rx` came from it, `tx` went to it. A GSO super-frame counts as one frame.

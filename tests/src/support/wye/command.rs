@@ -4,13 +4,14 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use serde::de::DeserializeOwned;
 use switch_userspace::api::types::{FdbEntry, Port};
 
 use super::Wye;
-use crate::support::netns;
+use crate::support::{netns, topology::wait_until};
 
 /// The program under test: `WYE_BIN`, or the release build of this workspace.
 ///
@@ -127,5 +128,21 @@ impl Wye {
         entries.retain(|entry| entry.mac == mac);
         assert!(entries.len() < 2, "{entries:?}");
         entries.pop()
+    }
+
+    /// Waits until no port's counters move any more: what was sent is delivered or dropped.
+    pub fn wait_for_idleness(&self) {
+        let counters = || -> Vec<_> {
+            let ports: Vec<Port> = self.json(&["port", "ls"]);
+            ports.into_iter().map(|port| (port.counters, port.drops)).collect()
+        };
+        let (mut last, mut since) = (counters(), Instant::now());
+        wait_until("the switch is idle", || {
+            let now = counters();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            since.elapsed() > Duration::from_millis(60)
+        });
     }
 }
