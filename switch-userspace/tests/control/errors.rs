@@ -34,7 +34,7 @@ fn bad_networks_are_refused_and_change_nothing() {
         (option("ageing", "soon"), ExitClass::Usage, "seconds"),
         (option("uplink", "nosuch0"), ExitClass::NotFound, "nosuch0"),
         (NetworkCreate { mtu: Some(67), ..wish("blue") }, ExitClass::Usage, "68"),
-        (NetworkCreate { vlan: Some(5), ..wish("blue") }, ExitClass::Usage, "VLAN 5"),
+        (NetworkCreate { vlan: Some(4095), ..wish("blue") }, ExitClass::Usage, "1 to 4094"),
     ] {
         assert_told(switch.ask(move |control| control.create_network(wish)), code, why);
         assert_eq!(switch.traces(), before, "{why}");

@@ -98,7 +98,7 @@ impl Worlds {
                 Decision::Forward(_, tags) if tags == TagChange::NONE => String::from("Forward"),
                 Decision::Forward(..) => String::from("Forward with a change of tags"),
                 Decision::Flood(kind, _) => format!("Flood({kind:?})"),
-                other => format!("{other:?}"),
+                other @ (Decision::ToHost | Decision::Punt(_) | Decision::Drop(_)) => format!("{other:?}"),
             });
         }
         for place in 0..=self.kernel.ports().len() {
