@@ -246,6 +246,9 @@ fn routers_and_dhcp_servers_are_not_behind_a_guarded_port() {
     );
     refused("DHCP", DropReason::DhcpServer, v4(build::ipv4(udp::PROTO, &build::udp(67, 68, b""))));
     refused("DHCPv6", DropReason::DhcpServer, v6(build::ipv6(udp::PROTO, &build::udp(547, 546, b""))));
+    let to_client = |port| build::udp(4000, port, b"");
+    refused("DHCP from another port", DropReason::DhcpServer, v4(build::ipv4(udp::PROTO, &to_client(68))));
+    refused("DHCPv6 from another port", DropReason::DhcpServer, v6(build::ipv6(udp::PROTO, &to_client(546))));
 }
 
 #[test]
@@ -262,6 +265,24 @@ fn icmp_errors_are_about_packets_that_came_to_the_port() {
     let about = |src, dst| build::between(src, dst, build::ipv6(tcp::PROTO, &[0; 8]));
     passes("own", icmp6(2, &about(ip6(2), ip6(1))));
     refused("another's", DropReason::IcmpError, icmp6(2, &about(ip6(2), ip6(9))));
+}
+
+#[test]
+fn icmp_errors_whose_subject_lies_in_the_padding_are_refused() {
+    let padded = |mut packet: Vec<u8>, subject: Vec<u8>| {
+        packet.extend(subject);
+        packet
+    };
+    let message = build::icmp_message(icmp::UNREACHABLE, [0; 4], &[]);
+    let subject = build::between(OTHER_IP, IP, build::ipv4(tcp::PROTO, &[0; 8]));
+    for more_fragments in [0, 0x2000] {
+        let packet = build::ipv4_with(icmp::PROTO_V4, &[], more_fragments, &message);
+        refused("IPv4", DropReason::IcmpError, v4(padded(packet, subject.clone())));
+    }
+    let message = build::icmp_message(icmp::UNREACHABLE_V6, [0; 4], &[]);
+    let subject = build::between(ip6(2), ip6(1), build::ipv6(tcp::PROTO, &[0; 8]));
+    let fragment = build::fragment(icmp::PROTO_V6, 0, true, &message);
+    refused("IPv6", DropReason::IcmpError, v6(padded(build::ipv6(ipv6::NEXT_FRAGMENT, &fragment), subject)));
 }
 
 #[test]

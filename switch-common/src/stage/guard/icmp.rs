@@ -20,8 +20,7 @@ pub(super) fn check_v4<F: Frame, T: Tables>(
     match headers.icmp_type() {
         icmp::REDIRECT => Err(DropReason::IcmpRedirect),
         icmp::UNREACHABLE | icmp::SOURCE_QUENCH | icmp::TIME_EXCEEDED | icmp::PARAMETER_PROBLEM => {
-            let inner = frame.load(headers.l4_offset + icmp::ERROR_LEN).map(Ipv4Header);
-            let inner = inner.ok_or(DropReason::IcmpError)?;
+            let inner = Ipv4Header(load_inner(frame, headers)?);
             let is_own = source.may_use_ipv4(inner.dst()) && inner.src() == first4(headers.dst_ip);
             if is_own { Ok(()) } else { Err(DropReason::IcmpError) }
         }
@@ -36,8 +35,16 @@ pub(super) fn check_error_v6<F: Frame, T: Tables>(
     headers: &Headers,
     source: &Source<'_, T>,
 ) -> Result<(), DropReason> {
-    let inner = frame.load(headers.l4_offset + icmp::ERROR_LEN).map(Ipv6Header);
-    let inner = inner.ok_or(DropReason::IcmpError)?;
+    let inner = Ipv6Header(load_inner(frame, headers)?);
     let is_own = source.may_use_ipv6(inner.dst()) && inner.src() == headers.dst_ip;
     if is_own { Ok(()) } else { Err(DropReason::IcmpError) }
+}
+
+/// The header of the packet that an error is about. It is whole and in this packet: what lies in the padding is not what the
+/// receiver reads, and may come in a fragment of its own.
+#[inline(always)]
+fn load_inner<F: Frame, const N: usize>(frame: &F, headers: &Headers) -> Result<[u8; N], DropReason> {
+    let at = headers.l4_offset + icmp::ERROR_LEN;
+    let inner = frame.load(at).ok_or(DropReason::IcmpError)?;
+    if u64::from(at) + N as u64 <= u64::from(headers.l3_end) { Ok(inner) } else { Err(DropReason::IcmpError) }
 }

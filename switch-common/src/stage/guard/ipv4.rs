@@ -1,6 +1,6 @@
 //! IPv4: source address, options, DHCP and ICMP.
 
-use super::{DHCP_SERVER_V4, icmp, source::Source};
+use super::{DHCP_V4, icmp, source::Source};
 use crate::{
     stage::{
         env::{Frame, Tables},
@@ -10,8 +10,6 @@ use crate::{
     wire::{icmp as wire_icmp, ipv4, udp},
 };
 
-/// UDP port that DHCP clients send from (RFC 2131).
-const DHCP_CLIENT: u16 = 68;
 /// IGMP: hosts without an address report their groups too (RFC 3376, 4.2.13).
 const PROTO_IGMP: u8 = 2;
 /// The option that IGMP carries, with its length (RFC 2113).
@@ -39,7 +37,7 @@ pub(super) fn check<F: Frame, T: Tables>(
         return Ok(());
     }
     match headers.protocol {
-        udp::PROTO if headers.src_port == DHCP_SERVER_V4 => Err(Verdict::drop(DropReason::DhcpServer)),
+        udp::PROTO if DHCP_V4.are_of_server(headers) => Err(Verdict::drop(DropReason::DhcpServer)),
         wire_icmp::PROTO_V4 => icmp::check_v4(frame, headers, source).map_err(Verdict::drop),
         _ => Ok(()),
     }
@@ -48,7 +46,7 @@ pub(super) fn check<F: Frame, T: Tables>(
 #[inline(always)]
 fn may_be_unspecified(headers: &Headers) -> bool {
     match headers.protocol {
-        udp::PROTO => headers.src_port == DHCP_CLIENT && headers.dst_port == DHCP_SERVER_V4,
+        udp::PROTO => headers.src_port == DHCP_V4.client && headers.dst_port == DHCP_V4.server,
         PROTO_IGMP => true,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! IPv6: source address, DHCP, ICMPv6 and neighbour discovery.
 
-use super::{DHCP_SERVER_V6, icmp, neighbour, source::Source};
+use super::{DHCP_V6, icmp, neighbour, source::Source};
 use crate::{
     stage::{
         env::{Frame, Tables},
@@ -25,7 +25,7 @@ pub(super) fn check<F: Frame, T: Tables>(
         return Ok(());
     }
     match headers.protocol {
-        udp::PROTO if headers.src_port == DHCP_SERVER_V6 => Err(Verdict::drop(DropReason::DhcpServer)),
+        udp::PROTO if DHCP_V6.are_of_server(headers) => Err(Verdict::drop(DropReason::DhcpServer)),
         wire_icmp::PROTO_V6 => check_icmp(frame, headers, source),
         _ => Ok(()),
     }

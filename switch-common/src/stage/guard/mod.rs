@@ -21,9 +21,23 @@ use crate::{
     verdict::{DropReason, Verdict},
 };
 
-/// UDP ports that DHCP servers send from (RFC 2131, RFC 8415).
-const DHCP_SERVER_V4: u16 = 67;
-const DHCP_SERVER_V6: u16 = 547;
+/// UDP ports of DHCP servers and of their clients (RFC 2131, RFC 8415).
+const DHCP_V4: DhcpPorts = DhcpPorts { server: 67, client: 68 };
+const DHCP_V6: DhcpPorts = DhcpPorts { server: 547, client: 546 };
+
+#[derive(Clone, Copy)]
+struct DhcpPorts {
+    server: u16,
+    client: u16,
+}
+
+impl DhcpPorts {
+    /// Whether a datagram may be a server's. Clients take answers from any port: what is sent to theirs is one.
+    #[inline(always)]
+    const fn are_of_server(self, headers: &Headers) -> bool {
+        headers.src_port == self.server || headers.dst_port == self.client
+    }
+}
 
 /// Checks what holds for every port.
 ///
