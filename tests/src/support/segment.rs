@@ -42,12 +42,21 @@ impl Segment {
     /// Starts a switch with the network, which has further `options`. Guests may live behind every port: none is guarded.
     #[must_use]
     pub fn start(mode: Mode, options: &[&str]) -> Self {
+        let segment = Self::start_guarded(mode, options);
+        for name in segment.stations.keys() {
+            segment.set(name, "--guard", "off");
+        }
+        segment
+    }
+
+    /// Starts a switch with the network, which has further `options`. Its ports are as new ones are: guarded.
+    #[must_use]
+    pub fn start_guarded(mode: Mode, options: &[&str]) -> Self {
         let wye = Wye::start(mode);
         let create = ["network", "create", NETWORK, "--subnet", "10.1.0.0/16"];
         wye.ok(&[&create, options].concat());
         let stations = NAMES.into_iter().chain([FENCE]).map(|name| {
             let container = wye.container(name, NETWORK);
-            wye.ok(&["port", "set", name, "--guard", "off"]);
             let sender = RefCell::new(Sender::open(container.netns(), "eth0"));
             (name, Station { sender, container })
         });

@@ -19,6 +19,8 @@ use switch_common::wire::vlan::{TPID_8021Q, Tag};
 
 /// Room for frames that wait in a packet socket: a burst of a test is never lost.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 256 << 20;
+/// Frames that one call sends at most.
+const BATCH: usize = 256;
 /// The command of bpf(2) that makes a link.
 const BPF_LINK_CREATE: u64 = 28;
 /// How long a receive waits for a frame.
@@ -100,6 +102,33 @@ pub fn receive_frame(
         return if nothing_came { Ok(None) } else { Err(error) };
     };
     Ok(Some((len, offloaded_tag(&message))))
+}
+
+/// Sends some of the frames, the first ones, and says how many.
+///
+/// # Errors
+/// As sendmmsg(2), where not even the first was taken.
+pub fn send_frames(socket: BorrowedFd<'_>, frames: &[Vec<u8>]) -> io::Result<usize> {
+    let mut vectors: Vec<libc::iovec> = frames
+        .iter()
+        .take(BATCH)
+        .map(|frame| libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() })
+        .collect();
+    let mut messages: Vec<libc::mmsghdr> = vectors
+        .iter_mut()
+        .map(|vector| {
+            // SAFETY: an mmsghdr is integers and pointers: all-zero bytes are a valid one.
+            let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
+            message.msg_hdr.msg_iov = vector;
+            message.msg_hdr.msg_iovlen = 1;
+            message
+        })
+        .collect();
+    let count = libc::c_uint::try_from(messages.len()).unwrap_or_default();
+    // SAFETY: every message points at a vector of its own and that at a frame, which the kernel only reads; all outlive the
+    // call, and there are `count` of them.
+    let sent = check(unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, 0) })?;
+    Ok(usize::try_from(sent).unwrap_or_default())
 }
 
 fn offloaded_tag(message: &libc::msghdr) -> Option<Tag> {

@@ -45,6 +45,18 @@ impl Sender {
             panic!("a frame of {} bytes is not taken: {error}", frame.len());
         }
     }
+
+    /// Sends frames, in few system calls.
+    ///
+    /// # Panics
+    /// When the kernel does not take them.
+    pub fn send_all(&mut self, frames: &[Vec<u8>]) {
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let sent = sys::send_frames(self.0.as_fd(), rest).expect("frames are taken");
+            rest = &rest[sent..];
+        }
+    }
 }
 
 /// Keeps the frames that come in through an interface until they are asked for.

@@ -84,8 +84,7 @@ impl Wye {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
         let child = netns::inside(&self.host, || command.spawn()).expect("wye can be started");
         let child = self.daemon.insert(child);
-        let client = Client::new(self.dirs.path().join("run").join(&self.instance).join(SOCKET_NAME));
-        let client = client.expect("a client");
+        let client = client(self.dirs.path(), &self.instance);
         wait_until("the daemon answers", || {
             if let Some(status) = child.try_wait().expect("the daemon can be waited for") {
                 panic!("the daemon ended with {status}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -108,6 +107,15 @@ impl Wye {
     #[must_use]
     pub fn census(&self) -> Census {
         census(&self.host, &self.instance, self.dirs.path())
+    }
+
+    /// A client of the daemon, for what is asked too often for the command line.
+    ///
+    /// # Panics
+    /// When none can be made.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        client(self.dirs.path(), &self.instance)
     }
 
     /// Process number of the daemon.
@@ -186,6 +194,10 @@ impl Drop for Wye {
         }
         self.unmount();
     }
+}
+
+fn client(dirs: &Path, instance: &str) -> Client {
+    Client::new(dirs.join("run").join(instance).join(SOCKET_NAME)).expect("a client")
 }
 
 fn census(host: &Netns, instance: &str, dirs: &Path) -> Census {
