@@ -42,7 +42,7 @@ pub fn stay_on_this_cpu() -> io::Result<usize> {
     Ok(cpu)
 }
 
-/// Opens a packet socket on an interface of the calling thread's namespace: it sends raw frames, and sees every frame
+/// Opens a packet socket on an interface of the calling thread's namespace, or on all of them where it is 0: it sends raw frames, and sees every frame
 /// that comes in, whomever it is for.
 ///
 /// # Errors

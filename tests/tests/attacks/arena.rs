@@ -177,7 +177,8 @@ pub(crate) fn risen(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64
     after.iter().map(rise).filter(|(_, rise)| *rise > 0).collect()
 }
 
-fn station(container: &Container) -> Station {
+/// A container as others see it.
+pub(crate) fn station(container: &Container) -> Station {
     let mac = container.mac().parse().expect("a MAC");
     let ips = container.endpoint.attachments[0].ips.iter().map(|net| net.addr()).collect::<Vec<_>>();
     ips.iter().fold(Station { mac, v4: [0; 4], v6: [0; 16] }, put)

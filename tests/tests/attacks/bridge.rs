@@ -26,7 +26,8 @@ pub(crate) struct Bridge {
     attacker: RefCell<Sender>,
     victim: RefCell<Sender>,
     sniffer: Sniffer,
-    _namespaces: Vec<Netns>,
+    host: Netns,
+    _stations: [Netns; 3],
 }
 
 impl Bridge {
@@ -43,7 +44,8 @@ impl Bridge {
             attacker: RefCell::new(Sender::open(&attacker, "eth0")),
             victim: RefCell::new(Sender::open(&victim, "eth0")),
             sniffer: Sniffer::open(&victim, "eth0"),
-            _namespaces: vec![host, attacker, victim, bystander],
+            host,
+            _stations: [attacker, victim, bystander],
         };
         wait_until("the bridge forwards", || bridge.send_fence(&mut Vec::new()));
         bridge
@@ -52,6 +54,16 @@ impl Bridge {
     /// What is wrong with the attacks as such: those that a bridge should let through and does not, and the other way round.
     pub(crate) fn judge(&self, attacks: &[Attack]) -> Vec<String> {
         attacks.iter().filter_map(|attack| self.try_out(attack)).collect()
+    }
+
+    /// Sends frames from the attacker.
+    pub(crate) fn send(&self, frames: &[Vec<u8>]) {
+        self.attacker.borrow_mut().send_all(frames);
+    }
+
+    /// MACs that the bridge knows, its own among them.
+    pub(crate) fn fdb_size(&self) -> usize {
+        netns::run(&self.host, "bridge", &["fdb", "show", "br", "br0"]).lines().count()
     }
 
     fn try_out(&self, attack: &Attack) -> Option<String> {

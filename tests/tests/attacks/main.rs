@@ -2,6 +2,7 @@
 //! disturbs no bystander. From an unguarded port, and over a Linux bridge, the same frames arrive.
 
 mod address;
+mod allowed;
 mod arena;
 mod arp;
 mod attack;
@@ -15,4 +16,7 @@ mod ipv4_header;
 mod mac;
 mod message;
 mod neighbour;
+mod ordinary;
+mod overflow;
 mod router;
+mod start_window;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Write,
+    io::{self, Write},
     mem,
     os::fd::{AsFd, OwnedFd},
     sync::{
@@ -46,6 +46,14 @@ impl Sender {
         }
     }
 
+    /// Sends one frame, if the interface is up.
+    ///
+    /// # Errors
+    /// What the kernel says where it does not take it.
+    pub fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.0.write_all(frame)
+    }
+
     /// Sends frames, in few system calls.
     ///
     /// # Panics
@@ -70,6 +78,15 @@ impl Sniffer {
     #[must_use]
     pub fn open(netns: &Netns, interface: &str) -> Self {
         Self(open(netns, interface))
+    }
+
+    /// Begins to keep the frames that come in through any interface of `netns`, those too that it does not have yet.
+    ///
+    /// # Panics
+    /// Without the privilege.
+    #[must_use]
+    pub fn open_everywhere(netns: &Netns) -> Self {
+        Self(netns::inside(netns, || sys::packet_socket(0).expect("a packet socket")))
     }
 
     /// The frames since the last call, in their order, tags in their place.
