@@ -1,7 +1,7 @@
 //! What becomes of a frame, and why.
 
 use crate::{
-    abi::addr::PortId,
+    abi::addr::{MacAddr, PortId},
     stage::vlan::{Membership, TagChange},
 };
 
@@ -80,6 +80,7 @@ reasons! {
         Storm = 37, "storm", "more frames of this kind than the port may send";
         Loop = 38, "loop", "the port is blocked because it is cabled to another port of its network";
         NoNeighbour = 39, "no_neighbour", "nobody is known at the address asked for, and the network does not flood for it";
+        ReplyFailed = 40, "reply_failed", "the kernel could not make the switch's own reply";
     }
 }
 
@@ -125,6 +126,8 @@ pub enum Outcome {
     Forward(PortId, TagChange),
     /// A copy to each port of the ingress port's domain that takes this kind and carries the VLAN.
     Flood(FloodKind, Membership),
+    /// Answered: the station asked for has this MAC. The reply goes out where the frame came in.
+    Respond(MacAddr),
     /// To the host's own stack: the frame came in on an uplink and is the host's.
     ToHost,
     /// To the slow path.
@@ -145,6 +148,7 @@ impl Verdict {
     const TO_HOST: u64 = 3;
     const PUNT: u64 = 4;
     const DROP: u64 = 5;
+    const RESPOND: u64 = 6;
 
     /// To one port.
     #[must_use]
@@ -195,6 +199,14 @@ impl Verdict {
         Self(Self::DROP | (reason as u64) << 32)
     }
 
+    /// Answered with the MAC of the station asked for.
+    #[must_use]
+    #[inline(always)]
+    pub const fn respond(at: MacAddr) -> Self {
+        let [a, b, c, d, e, f] = at.bytes();
+        Self(Self::RESPOND | u64::from_be_bytes([0, 0, a, b, c, d, e, f]) << 16)
+    }
+
     /// The number that the kernel program stores for `explain` and the tests.
     #[must_use]
     #[inline(always)]
@@ -227,6 +239,10 @@ impl Verdict {
             Self::TO_HOST => Some(Outcome::ToHost),
             Self::PUNT => PuntReason::from_code(payload as u8).map(Outcome::Punt),
             Self::DROP => DropReason::from_code(payload as u8).map(Outcome::Drop),
+            Self::RESPOND => {
+                let [a, b, c, d, e, f, ..] = self.0.to_be_bytes();
+                Some(Outcome::Respond(MacAddr::new([a, b, c, d, e, f])))
+            }
             _ => None,
         }
     }
@@ -254,8 +270,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_carries_the_mac_of_the_station_asked_for() {
+        let at = MacAddr::new([2, 0, 0x5e, 0x10, 0, 0xff]);
+        assert_eq!(Verdict::respond(at).outcome(), Some(Outcome::Respond(at)));
+        assert_eq!(Verdict::from_raw(Verdict::respond(at).raw()), Some(Verdict::respond(at)));
+    }
+
+    #[test]
     fn numbers_that_are_no_verdict_are_refused() {
-        for raw in [0, 6, 0xff, Verdict::drop(DropReason::TooBig).raw() | 0xff << 32] {
+        for raw in [0, 7, 0xff, Verdict::drop(DropReason::TooBig).raw() | 0xff << 32] {
             assert_eq!(Verdict::from_raw(raw), None, "{raw:#x}");
         }
     }

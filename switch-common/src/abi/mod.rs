@@ -9,6 +9,7 @@ pub mod domain;
 pub mod event;
 pub mod fdb;
 pub mod names;
+pub mod neighbour;
 pub mod pod;
 pub mod port;
 pub mod punt;
@@ -16,7 +17,7 @@ pub mod source;
 pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
 pub const MAX_PORTS: u32 = 65_536;
@@ -28,5 +29,7 @@ pub const MAX_DOMAINS: u32 = 4_096;
 pub const MAX_FDB_ENTRIES: u32 = 65_536;
 /// Source pairs of one switch beside the ports' own, over all ports.
 pub const MAX_SOURCES: u32 = 16_384;
+/// Neighbour records of one switch, over all domains.
+pub const MAX_NEIGHBOURS: u32 = 65_536;
 /// Flood-list entries of one switch, over all domains.
 pub const MAX_FLOOD_ENTRIES: u32 = 16_384;

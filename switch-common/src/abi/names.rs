@@ -6,13 +6,16 @@ pub const PROG_PORT_INGRESS: &str = "port_ingress";
 pub const PROG_GUARD: &str = "guard";
 /// Learns and forwards; tail-called.
 pub const PROG_SWITCH: &str = "switch";
+/// Makes the frame its own reply and sends it back; tail-called.
+pub const PROG_RESPOND: &str = "respond";
 /// Copies a frame to the ports of a domain; tail-called.
 pub const PROG_FLOOD: &str = "flood";
 /// Goes on with a long flood at the far end of the relay pair (tcx ingress).
 pub const PROG_FLOOD_RESUME: &str = "flood_resume";
 
 /// All programs.
-pub const PROGRAMS: [&str; 5] = [PROG_PORT_INGRESS, PROG_GUARD, PROG_SWITCH, PROG_FLOOD, PROG_FLOOD_RESUME];
+pub const PROGRAMS: [&str; 6] =
+    [PROG_PORT_INGRESS, PROG_GUARD, PROG_SWITCH, PROG_RESPOND, PROG_FLOOD, PROG_FLOOD_RESUME];
 
 /// Ports by interface index: `u32` to `PortConfig`.
 pub const MAP_PORTS: &str = "PORTS";
@@ -24,6 +27,8 @@ pub const MAP_FDB: &str = "FDB";
 pub const MAP_SOURCES: &str = "SOURCES";
 /// VLANs that trunk ports carry, by slot: `u32` to `VlanSet`.
 pub const MAP_VLANS: &str = "VLANS";
+/// Who is at an address: `NeighbourKey` to `Neighbour`.
+pub const MAP_NEIGHBOURS: &str = "NEIGHBOURS";
 /// Flood lists: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
 /// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
@@ -46,12 +51,13 @@ pub const MAP_HEADERS: &str = "HEADERS";
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 15] = [
+pub const MAPS: [&str; 16] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
     MAP_SOURCES,
     MAP_VLANS,
+    MAP_NEIGHBOURS,
     MAP_FLOOD_LIST,
     MAP_PORT_STATE,
     MAP_PORT_COUNTERS,
@@ -70,7 +76,13 @@ pub const JUMP_FLOOD: u32 = 0;
 pub const JUMP_GUARD: u32 = 1;
 /// Position of [`PROG_SWITCH`].
 pub const JUMP_SWITCH: u32 = 2;
+/// Position of [`PROG_RESPOND`].
+pub const JUMP_RESPOND: u32 = 3;
 
 /// All tail-call targets with their positions.
-pub const JUMPS: [(u32, &str); 3] =
-    [(JUMP_FLOOD, PROG_FLOOD), (JUMP_GUARD, PROG_GUARD), (JUMP_SWITCH, PROG_SWITCH)];
+pub const JUMPS: [(u32, &str); 4] = [
+    (JUMP_FLOOD, PROG_FLOOD),
+    (JUMP_GUARD, PROG_GUARD),
+    (JUMP_SWITCH, PROG_SWITCH),
+    (JUMP_RESPOND, PROG_RESPOND),
+];

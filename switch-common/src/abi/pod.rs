@@ -23,6 +23,7 @@ use crate::abi::{
     domain::{DomainConfig, FloodKey},
     event::{DropEvent, EventGate},
     fdb::{FdbEntry, FdbKey},
+    neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, PortState, SwitchConfig},
     source::SourceKey,
     vlan::VlanSet,
@@ -34,6 +35,8 @@ pod!(DomainId, 2, [u16]);
 pod!(Slot, 2, [u16]);
 pod!(FdbKey, 12, [DomainId, u16, MacAddr, [u8; 2]]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
+pod!(NeighbourKey, 20, [DomainId, u16, [u8; 16]]);
+pod!(Neighbour, 12, [PortId, MacAddr, [u8; 2]]);
 pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
 pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
 pod!(VlanSet, 512, [[u64; 64]]);

@@ -5,6 +5,7 @@ use crate::{
         addr::{DomainId, PortId, Slot},
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
     },
@@ -102,6 +103,9 @@ pub trait Tables {
 
     /// Whether a trunk port carries a VLAN.
     fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool;
+
+    /// Who is at an address; `None` where that is not known.
+    fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour>;
 
     /// The FDB entry of a key.
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry>;

@@ -8,4 +8,5 @@ pub mod headers;
 pub mod learn;
 pub mod parse;
 pub mod pipeline;
+pub mod respond;
 pub mod vlan;

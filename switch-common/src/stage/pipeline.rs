@@ -12,7 +12,7 @@ use crate::{
         env::{Clock, Frame, Tables},
         forward, guard,
         headers::Headers,
-        learn, parse, vlan,
+        learn, parse, respond, vlan,
     },
     verdict::{DropReason, Outcome, Verdict},
 };
@@ -92,7 +92,7 @@ pub fn identify<F: Frame, T: Tables>(
     Ok(())
 }
 
-/// Learns where the frame came from and decides where it goes.
+/// Learns where the frame came from, answers it or decides where it goes.
 ///
 /// # Errors
 /// The verdict, where it is to drop.
@@ -107,6 +107,11 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
 ) -> Result<Verdict, Verdict> {
     let member = vlan::classify(headers, port, tables).map_err(Verdict::drop)?;
     learn::learn_source(headers, member.vlan(), port_id, port, tables, clock).map_err(Verdict::drop)?;
+    if let Some(verdict) =
+        respond::respond(frame, headers, member, port_id, port, tables).map_err(Verdict::drop)?
+    {
+        return Ok(verdict);
+    }
     forward::forward(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
 }
 

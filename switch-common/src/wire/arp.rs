@@ -5,6 +5,8 @@ use crate::{abi::addr::MacAddr, wire::be16};
 /// Message length in bytes.
 pub const LEN: u32 = 28;
 
+/// Where the operation is, in bytes from the message's begin.
+pub const OPERATION_OFFSET: u32 = 6;
 /// Who has this address?
 pub const REQUEST: u16 = 1;
 /// It is at this MAC.
@@ -20,6 +22,17 @@ impl ArpMessage {
     #[inline(always)]
     pub const fn is_ethernet_ipv4(&self) -> bool {
         matches!(self.0, [0, 1, 8, 0, 6, 4, ..])
+    }
+
+    /// The reply to this request from the station with the MAC `at`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn reply(&self, at: MacAddr) -> Self {
+        let [a, b, c, d, e, f] = at.bytes();
+        let [s0, s1, s2, s3] = self.target_ip();
+        let [g, h, i, j, k, l] = self.sender_mac().bytes();
+        let [t0, t1, t2, t3] = self.sender_ip();
+        Self([0, 1, 8, 0, 6, 4, 0, 2, a, b, c, d, e, f, s0, s1, s2, s3, g, h, i, j, k, l, t0, t1, t2, t3])
     }
 
     /// Request, reply, or another operation.

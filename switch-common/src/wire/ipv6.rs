@@ -7,6 +7,10 @@ pub const LEN: u32 = 40;
 
 /// The unspecified address.
 pub const UNSPECIFIED: [u8; 16] = [0; 16];
+/// All nodes of the link (RFC 4291, 2.7.1).
+pub const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+/// Where the hop limit is, in bytes from the header's begin.
+pub const HOP_LIMIT_OFFSET: u32 = 7;
 
 /// The link-local address that an interface makes of its MAC (RFC 4291, appendix A).
 #[must_use]

@@ -6,6 +6,14 @@ use crate::abi::addr::MacAddr;
 pub const TARGET_OFFSET: u32 = 8;
 /// Where the options of a neighbour solicitation or advertisement begin.
 pub const OPTIONS_OFFSET: u32 = 24;
+/// Hop limit of every message: whoever has another one came from outside the link (RFC 4861, 7.1).
+pub const HOP_LIMIT: u8 = 255;
+/// Flags of a neighbour advertisement: it answers a solicitation, and replaces what is known.
+pub const SOLICITED: u8 = 0x40;
+/// See [`SOLICITED`].
+pub const OVERRIDE: u8 = 0x20;
+/// Length in bytes of a neighbour advertisement with one link-layer address.
+pub const ADVERTISEMENT_LEN: u16 = 32;
 /// Where the options of a router solicitation begin.
 pub const ROUTER_OPTIONS_OFFSET: u32 = 8;
 /// Options are a multiple of this many bytes long.

@@ -7,8 +7,9 @@ use switch_common::{
     DropReason,
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
-        domain::DomainConfig,
+        domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
+        neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -64,6 +65,7 @@ pub(crate) struct TestTables {
     pub(crate) domains: RefCell<HashMap<DomainId, DomainConfig>>,
     pub(crate) sources: RefCell<HashMap<SourceKey, SourceScope>>,
     pub(crate) vlans: RefCell<HashMap<Slot, VlanSet>>,
+    pub(crate) neighbours: RefCell<HashMap<NeighbourKey, Neighbour>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
     pub(crate) not_learned: RefCell<Vec<Slot>>,
@@ -85,7 +87,8 @@ impl TestTables {
     /// Ports 1 to `count` of one domain: port N has slot N, MAC N and MTU 1500, and is as a new port is.
     pub(crate) fn with_ports(count: u8) -> Self {
         let tables = Self::default();
-        tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(AGEING, u32::from(count)));
+        let domain = DomainConfig::new(AGEING, u32::from(count), DomainFlags::NONE);
+        tables.domains.borrow_mut().insert(DOMAIN, domain);
         for number in 1..=count {
             tables.set_port(number, DOMAIN, 0, ready(PortFlags::DEFAULT));
         }
@@ -134,6 +137,10 @@ impl Tables for TestTables {
 
     fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
         self.vlans.borrow().get(&slot).is_some_and(|set| set.has(vlan))
+    }
+
+    fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
+        self.neighbours.borrow().get(&key).copied()
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

@@ -12,4 +12,5 @@ mod parse_ip;
 mod parse_l2;
 mod parse_properties;
 mod pipeline;
+mod respond;
 mod vlan;

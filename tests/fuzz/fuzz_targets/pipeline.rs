@@ -14,8 +14,9 @@ use switch_common::{
     DropReason,
     abi::{
         addr::DomainId,
-        domain::DomainConfig,
+        domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey, FdbKind},
+        neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags},
     },
     stage::{env::Frame, headers::Headers, pipeline},
@@ -51,10 +52,13 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// The ports with an endpoint's entry for each.
+/// The ports with an endpoint's entry and the address 10.0.0.N for each.
 fn tables(switches: &[u8; PORTS as usize]) -> TestTables {
     let tables = TestTables::with_ports(0);
-    tables.domains.borrow_mut().insert(OTHER_DOMAIN, DomainConfig::new(double::AGEING, 1));
+    let flags = DomainFlags::SUPPRESS.with(DomainFlags::DROP_UNKNOWN, true);
+    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(double::AGEING, 3, flags));
+    let other = DomainConfig::new(double::AGEING, 1, DomainFlags::NONE);
+    tables.domains.borrow_mut().insert(OTHER_DOMAIN, other);
     for (number, switches) in (1..).zip(switches) {
         let mut flags = PortFlags::NONE;
         for (bit, flag) in SWITCHES.into_iter().enumerate() {
@@ -64,6 +68,8 @@ fn tables(switches: &[u8; PORTS as usize]) -> TestTables {
         tables.set_port(number, domain, u32::from(switches >> 6), flags);
         let entry = FdbEntry::new(double::port(number), FdbKind::Endpoint, Nanos(0));
         tables.fdb.borrow_mut().insert(FdbKey::new(domain, double::mac(number)), entry);
+        let at = Neighbour::new(double::port(number), double::mac(number));
+        tables.neighbours.borrow_mut().insert(NeighbourKey::ipv4(domain, [10, 0, 0, number]), at);
     }
     tables
 }
@@ -88,6 +94,7 @@ fn judge(tables: &TestTables, clock: &TestClock, number: u8, frame: &FuzzFrame<'
             sent.push((out.slot(), frame.len()));
         }
         Outcome::Drop(reason) => dropped.push((source.slot(), reason)),
+        Outcome::Respond(at) => assert_ne!(at, source.mac()),
         Outcome::ToHost => assert!(source.flags().has(PortFlags::UPLINK)),
         Outcome::Flood(..) | Outcome::Punt(_) => {}
     }
