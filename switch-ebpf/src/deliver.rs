@@ -12,7 +12,7 @@ use switch_common::{
     DropReason, FloodKind, PuntReason, Verdict,
     abi::{
         addr::PortId,
-        names::JUMP_FLOOD,
+        names::{JUMP_FLOOD, JUMP_RESPOND},
         port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
@@ -46,6 +46,7 @@ pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict
     match verdict.outcome() {
         Some(Outcome::Forward(to, tags)) => forward(ctx, port, to, tags),
         Some(Outcome::Flood(kind, member)) => start_flood(ctx, port, kind, member),
+        Some(Outcome::Respond(_)) => start_reply(ctx, port),
         Some(Outcome::ToHost) => PASS,
         Some(Outcome::Punt(_)) if host_keeps(frame, port) => {
             drop_at(ctx, port, DropReason::PuntFailed);
@@ -82,8 +83,9 @@ pub(crate) fn change_tag(ctx: &TcContext, tags: TagChange) -> bool {
     }
 }
 
+/// Sends a frame out of a port.
 #[inline(always)]
-fn redirect(to: PortId) -> i32 {
+pub(crate) fn redirect(to: PortId) -> i32 {
     let uplink = maps::PORTS.get(to.0).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
     action(unsafe { if uplink { bpf_redirect(to.0, 0) } else { bpf_redirect_peer(to.0, 0) } })
@@ -102,6 +104,13 @@ fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind, member: Membershi
     // SAFETY: the target is a program of the same type that reads what was just written.
     unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
     drop_at(ctx, port, DropReason::FloodCopy)
+}
+
+#[inline(always)]
+fn start_reply(ctx: &TcContext, port: PortId) -> i32 {
+    // SAFETY: the target is a program of the same type that reads the verdict and the headers just stored.
+    unsafe { maps::JUMPS.tail_call(ctx, JUMP_RESPOND) };
+    drop_at(ctx, port, DropReason::ReplyFailed)
 }
 
 #[inline(always)]

@@ -11,6 +11,7 @@ mod events;
 mod flood;
 mod frame;
 mod maps;
+mod respond;
 mod tables;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
@@ -79,6 +80,12 @@ fn finish(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
     pipeline::conclude(port, &KernelTables, verdict);
     maps::note_verdict(verdict);
     deliver::carry_out(ctx, &SkbFrame::new(ctx), port, verdict)
+}
+
+/// Tail-called by [`switch`] for a frame that is to be answered.
+#[classifier]
+fn respond(ctx: TcContext) -> i32 {
+    respond::start(&ctx)
 }
 
 /// Tail-called by [`switch`] with the kind of flood in the context's scratch words.

@@ -16,6 +16,7 @@ use switch_common::{
         domain::{DomainConfig, FloodKey},
         event::{DropEvent, EventGate},
         fdb::{FdbEntry, FdbKey},
+        neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
         vlan::VlanSet,
@@ -37,6 +38,9 @@ pub(crate) static FDB: HashMap<FdbKey, FdbEntry, { abi::MAX_FDB_ENTRIES as usize
 pub(crate) static SOURCES: HashMap<SourceKey, u32, { abi::MAX_SOURCES as usize }> = HashMap::new();
 #[btf_map]
 pub(crate) static VLANS: Array<VlanSet, SLOT_COUNT> = Array::new();
+#[btf_map]
+pub(crate) static NEIGHBOURS: HashMap<NeighbourKey, Neighbour, { abi::MAX_NEIGHBOURS as usize }> =
+    HashMap::new();
 #[btf_map]
 pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
 #[btf_map]
@@ -73,7 +77,13 @@ pub(crate) fn switch() -> SwitchConfig {
     SWITCH.get(0).copied().unwrap_or_default()
 }
 
-/// Leaves the verdict where `explain` and the tests read it.
+/// The verdict on the frame that this CPU is at.
+#[inline(always)]
+pub(crate) fn last_verdict() -> Option<Verdict> {
+    LAST_VERDICT.get(0).copied().and_then(Verdict::from_raw)
+}
+
+/// Leaves the verdict where later programs, `explain` and the tests read it.
 #[inline(always)]
 pub(crate) fn note_verdict(verdict: Verdict) {
     if let Some(last) = LAST_VERDICT.get_ptr_mut(0) {

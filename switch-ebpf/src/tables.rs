@@ -13,6 +13,7 @@ use switch_common::{
         counters::drop_index,
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
     },
@@ -52,6 +53,13 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
         maps::VLANS.get(u32::from(slot.0)).is_some_and(|set| set.has(vlan))
+    }
+
+    #[inline(always)]
+    fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
+        // SAFETY: the value is copied at once. A record that is removed at this moment may already be another address's: then
+        // one reply names a wrong station, as one that came a moment earlier would.
+        unsafe { maps::NEIGHBOURS.get(key) }.copied()
     }
 
     #[inline(always)]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switch_common::abi::{
     addr::{DomainId, PortId, Slot},
+    domain::DomainFlags,
     fdb::{FdbEntry, FdbKey, FdbKind},
 };
 
@@ -32,12 +33,14 @@ pub struct Actual {
 /// One step. Each names what it is about; the rest is in the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Makes a domain, or sets its ageing time.
+    /// Makes a domain, or sets its ageing time and switches.
     SetDomain {
         /// The domain.
         domain: DomainId,
         /// Lifetime of a learned entry in seconds; 0 for ever.
         ageing_secs: u32,
+        /// Its switches.
+        flags: DomainFlags,
     },
     /// Detaches a port that is nobody's, or whose interface is gone.
     DetachPort {
@@ -107,7 +110,8 @@ pub enum FdbStep {
 pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
     let mut steps = Vec::new();
     for network in model.networks.values() {
-        steps.push(Step::SetDomain { domain: network.domain, ageing_secs: network.ageing_secs });
+        let (domain, ageing_secs, flags) = (network.domain, network.ageing_secs, network.flags());
+        steps.push(Step::SetDomain { domain, ageing_secs, flags });
     }
     steps.extend(detached(model, actual));
     steps.extend(deleted(model, actual));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use switch_common::{
     abi::{
         addr::{DomainId, MacAddr, Slot},
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
@@ -87,7 +88,7 @@ impl Wye {
     pub(super) fn learn(&mut self, macs: impl Iterator<Item = MacAddr>, interface: IfIndex) -> Result<()> {
         let (_, datapath) = self.opened()?;
         // They are to stay for as long as the measurement takes.
-        datapath.set_domain(DOMAIN, Nanos(0)).context("cannot turn ageing off")?;
+        datapath.set_domain(DOMAIN, Nanos(0), DomainFlags::NONE).context("cannot turn ageing off")?;
         for mac in macs {
             let entry = FdbEntry::new(interface.into(), FdbKind::Learned, Nanos(0));
             datapath.put_fdb(FdbKey::new(DOMAIN, mac), entry).context("cannot fill the FDB")?;
@@ -104,7 +105,7 @@ impl Wye {
     }
 
     fn start(&mut self, mut datapath: Box<dyn Datapath>) -> Result<()> {
-        let made = datapath.set_domain(DOMAIN, AGEING).context("cannot make the domain");
+        let made = datapath.set_domain(DOMAIN, AGEING, DomainFlags::NONE).context("cannot make the domain");
         self.datapath = Some(datapath);
         made
     }

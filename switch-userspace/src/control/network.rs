@@ -93,7 +93,7 @@ impl Kernel {
     /// Makes a network's domain and its uplinks' ports.
     fn add_network<'a>(&'a self, undo: &mut Undo<'a>, network: &model::Network) -> Result<(), ControlError> {
         let (domain, ageing) = (network.domain, Nanos::from_secs(network.ageing_secs));
-        self.datapath(|datapath| datapath.set_domain(domain, ageing))?;
+        self.datapath(|datapath| datapath.set_domain(domain, ageing, network.flags()))?;
         undo.push(format!("remove domain {}", domain.0), move || {
             self.datapath(|datapath| datapath.remove_domain(domain))
         });

@@ -5,7 +5,13 @@
 
 use std::net::IpAddr;
 
-use switch_common::abi::addr::PortId;
+use switch_common::{
+    abi::{
+        addr::{MacAddr, PortId},
+        neighbour::NeighbourKey,
+    },
+    wire::ipv6,
+};
 
 use super::{
     error::ControlError,
@@ -44,6 +50,7 @@ impl Kernel {
         let port = attachment.port;
         self.quiet_host_side(attachment)?;
         self.add_port(undo, &record(network, attachment, network.mtu))?;
+        self.datapath(|datapath| datapath.set_neighbours(port, &neighbours(network, attachment)))?;
         self.ports.set_link(port.into(), &up(true))?;
         undo.push(format!("set interface {} down", attachment.host_ifname), move || {
             ignore_gone(self.ports.set_link(port.into(), &up(false)))
@@ -135,6 +142,18 @@ pub(super) fn record<'a>(network: &Network, attachment: &'a Attachment, mtu: u32
         vlans: network.vlans_of(&attachment.settings),
         is_uplink: false,
     }
+}
+
+/// The addresses that an endpoint is known at: its own, and the link-local one that its MAC makes.
+pub(super) fn neighbours(network: &Network, attachment: &Attachment) -> Vec<(NeighbourKey, MacAddr)> {
+    let key = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => NeighbourKey::ipv4(network.domain, ip.octets()),
+        IpAddr::V6(ip) => NeighbourKey::ipv6(network.domain, ip.octets()),
+    };
+    let has_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
+    let link_local = has_v6.then(|| IpAddr::from(ipv6::link_local(attachment.mac)));
+    let ips = attachment.addresses.iter().map(|net| net.addr()).chain(link_local);
+    ips.map(|ip| (key(ip), attachment.mac)).collect()
 }
 
 fn up(on: bool) -> LinkSettings<'static> {

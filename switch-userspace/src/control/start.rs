@@ -128,9 +128,9 @@ impl Control {
 
     fn take(&mut self, step: &Step) -> Result<(), ControlError> {
         match step {
-            Step::SetDomain { domain, ageing_secs } => {
+            Step::SetDomain { domain, ageing_secs, flags } => {
                 let ageing = Nanos::from_secs(*ageing_secs);
-                self.kernel.datapath(|datapath| datapath.set_domain(*domain, ageing))
+                self.kernel.datapath(|datapath| datapath.set_domain(*domain, ageing, *flags))
             }
             Step::DetachPort { port } => self.kernel.datapath(|datapath| datapath.detach_port(*port)),
             Step::DeleteLink { port, name } => self.kernel.delete_host_side(*port, name),
@@ -165,7 +165,8 @@ impl Control {
         self.kernel.datapath(|datapath| {
             datapath.set_vlans(record.slot, record.carried())?;
             datapath.attach_port(record.id, record.config())?;
-            datapath.set_sources(record.slot, &record.sources())
+            datapath.set_sources(record.slot, &record.sources())?;
+            datapath.set_neighbours(record.id, &super::plug::neighbours(network, &attachment))
         })?;
         self.mtus.insert(slot, mtu);
         Ok(())

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use switch_common::{
     DropReason,
     abi::{
-        addr::{DomainId, PortId, Slot},
+        addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
+        domain::DomainFlags,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
+        neighbour::NeighbourKey,
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -230,11 +232,16 @@ pub trait Datapath: Send {
     /// The namespace that port interfaces have to be in; uplinks stay in the daemon's own.
     fn port_netns(&self) -> &Netns;
 
-    /// Makes a domain, or changes its ageing time (zero: entries do not age).
+    /// Makes a domain, or changes its ageing time (zero: entries do not age) and its switches.
     ///
     /// # Errors
     /// The table could not be written.
-    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError>;
+    fn set_domain(
+        &mut self,
+        domain: DomainId,
+        ageing: Nanos,
+        flags: DomainFlags,
+    ) -> Result<(), DatapathError>;
 
     /// Removes a domain; its ports must be detached before.
     ///
@@ -268,7 +275,18 @@ pub trait Datapath: Send {
     /// The table could not be written.
     fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError>;
 
-    /// Detaches a port and forgets its record, its counters and the FDB entries that point to it. An interface that is
+    /// Makes `neighbours` all the addresses that are known to be behind a port, each at the MAC beside it, effective from the
+    /// next frame on. An address that was behind another port moves.
+    ///
+    /// # Errors
+    /// The table is full or could not be written.
+    fn set_neighbours(
+        &mut self,
+        port: PortId,
+        neighbours: &[(NeighbourKey, MacAddr)],
+    ) -> Result<(), DatapathError>;
+
+    /// Detaches a port and forgets its record, its neighbours, its counters and the FDB entries that point to it. An interface that is
     /// gone already is no error.
     ///
     /// # Errors

@@ -162,7 +162,7 @@ pub enum ModelError {
         carried: String,
     },
     /// There is no such option.
-    #[error("{key} is not a network option; the options are: ageing, uplink")]
+    #[error("{key} is not a network option; the options are: ageing, suppress, unknown-neighbours, uplink")]
     UnknownOption {
         /// As given.
         key: String,

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use switch_common::abi::addr::{DomainId, MacAddr, PortId, Slot};
+use switch_common::abi::{
+    addr::{DomainId, MacAddr, PortId, Slot},
+    domain::DomainFlags,
+};
 
 use super::{
     Model,
@@ -50,6 +53,12 @@ pub struct Network {
     /// The VLAN of ports that say nothing; `None` where the network knows no VLANs.
     #[serde(default)]
     pub default_vlan: Option<u16>,
+    /// The switch answers ARP requests and neighbour solicitations for the endpoints that it knows.
+    #[serde(default = "answers_unless_told_otherwise")]
+    pub suppress: bool,
+    /// Those that ask for somebody else are dropped.
+    #[serde(default)]
+    pub drop_unknown: bool,
     /// Interfaces of the host that are ports of it.
     pub uplinks: Vec<Uplink>,
     /// FDB entries set by command.
@@ -59,6 +68,10 @@ pub struct Network {
     /// When it was made.
     #[serde(with = "text")]
     pub created: Timestamp,
+}
+
+const fn answers_unless_told_otherwise() -> bool {
+    true
 }
 
 /// An interface of the host that is a port.
@@ -104,6 +117,16 @@ pub struct NetworkSpec {
     pub options: BTreeMap<String, String>,
 }
 
+impl Network {
+    /// The domain's switches.
+    #[must_use]
+    pub fn flags(&self) -> DomainFlags {
+        DomainFlags::NONE
+            .with(DomainFlags::SUPPRESS, self.suppress)
+            .with(DomainFlags::DROP_UNKNOWN, self.drop_unknown)
+    }
+}
+
 impl Model {
     /// Adds a network, yet without its uplinks. `occupied` is what the host itself uses.
     ///
@@ -129,6 +152,8 @@ impl Model {
             isolated: spec.isolated,
             ageing_secs: options.ageing_secs,
             default_vlan: vlan(spec.vlan)?,
+            suppress: options.suppress,
+            drop_unknown: options.drop_unknown,
             uplinks: Vec::new(),
             static_entries: Vec::new(),
             options: spec.options,

@@ -18,6 +18,10 @@ pub struct Options {
     pub uplinks: Vec<IfName>,
     /// Lifetime of a learned FDB entry in seconds, 0 for ever: `ageing=SECS`.
     pub ageing_secs: u32,
+    /// Whether the switch answers for the neighbours that it knows: `suppress=on|off`.
+    pub suppress: bool,
+    /// Whether questions for neighbours that nobody knows are dropped: `unknown-neighbours=flood|drop`.
+    pub drop_unknown: bool,
 }
 
 impl Options {
@@ -26,7 +30,12 @@ impl Options {
     /// # Errors
     /// A key that is no option, or a value that the option does not take.
     pub fn read(given: &BTreeMap<String, String>) -> Result<Self, ModelError> {
-        let mut options = Self { uplinks: Vec::new(), ageing_secs: DEFAULT_AGEING_SECS };
+        let mut options = Self {
+            uplinks: Vec::new(),
+            ageing_secs: DEFAULT_AGEING_SECS,
+            suppress: true,
+            drop_unknown: false,
+        };
         for (key, value) in given {
             let bad = |allowed: &'static str| ModelError::BadOption {
                 key: key.clone(),
@@ -42,8 +51,22 @@ impl Options {
                     options.ageing_secs =
                         seconds(value).ok_or_else(|| bad("whole seconds up to a year, 0 for no ageing"))?
                 }
+                "suppress" => {
+                    options.suppress = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
+                }
+                "unknown-neighbours" => {
+                    options.drop_unknown =
+                        one_of(value, "drop", "flood").ok_or_else(|| bad("flood or drop"))?;
+                }
                 _ => return Err(ModelError::UnknownOption { key: key.clone() }),
             }
+        }
+        if options.drop_unknown && !options.suppress {
+            return Err(ModelError::BadOption {
+                key: String::from("unknown-neighbours"),
+                value: String::from("drop"),
+                allowed: "flood with suppress=off: who answers nothing must not drop the questions",
+            });
         }
         Ok(options)
     }
@@ -53,6 +76,11 @@ fn interfaces(value: &str) -> Option<Vec<IfName>> {
     let names: Vec<IfName> = value.split(',').map(IfName::new).collect::<Result<_, _>>().ok()?;
     let is_set = names.iter().enumerate().all(|(position, name)| !names[..position].contains(name));
     is_set.then_some(names)
+}
+
+/// Whether a value is `yes` rather than `no`; `None` where it is neither.
+fn one_of(value: &str, yes: &str, no: &str) -> Option<bool> {
+    (value == yes || value == no).then_some(value == yes)
 }
 
 fn seconds(value: &str) -> Option<u32> {
@@ -70,15 +98,29 @@ mod tests {
     #[test]
     fn options_have_defaults_and_are_read() {
         assert_eq!(read(&[]).expect("defaults").ageing_secs, DEFAULT_AGEING_SECS);
+        let plain = read(&[]).expect("defaults");
+        assert_eq!((plain.suppress, plain.drop_unknown), (true, false));
+        let flooding = read(&[("suppress", "off"), ("unknown-neighbours", "flood")]).expect("options");
+        assert_eq!((flooding.suppress, flooding.drop_unknown), (false, false));
+        assert!(read(&[("unknown-neighbours", "drop")]).expect("options").drop_unknown);
         let options = read(&[("ageing", "0"), ("uplink", "eth1,eth2")]).expect("options");
         assert_eq!(options.ageing_secs, 0);
         assert_eq!(options.uplinks.iter().map(IfName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
     }
 
     #[test]
+    fn a_network_that_answers_nothing_does_not_drop_the_questions() {
+        let error =
+            read(&[("suppress", "off"), ("unknown-neighbours", "drop")]).expect_err("a contradiction");
+        assert!(error.to_string().contains("unknown-neighbours"), "{error}");
+    }
+
+    #[test]
     fn unknown_options_and_bad_values_say_what_is_allowed() {
         for (key, value, said) in [
-            ("colour", "red", "ageing, uplink"),
+            ("colour", "red", "ageing, suppress, unknown-neighbours, uplink"),
+            ("suppress", "yes", "on or off"),
+            ("unknown-neighbours", "on", "flood or drop"),
             ("ageing", "-1", "whole seconds"),
             ("ageing", "5m", "whole seconds"),
             ("uplink", "", "interface names"),

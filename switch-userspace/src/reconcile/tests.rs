@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use switch_common::{
-    abi::{addr::MacAddr, port::PortConfig, port::PortFlags},
+    abi::{addr::MacAddr, domain::DomainFlags, port::PortConfig, port::PortFlags},
     units::Nanos,
 };
 
@@ -128,7 +128,8 @@ fn what_is_whole_is_adopted_and_nothing_else_happens() {
 fn domains_come_before_ports() {
     let fixture = Fixture::new();
     let first = plan(&fixture.model, &fixture.actual).into_iter().next();
-    assert_eq!(first, Some(Step::SetDomain { domain: fixture.domain(), ageing_secs: 300 }));
+    let flags = DomainFlags::SUPPRESS;
+    assert_eq!(first, Some(Step::SetDomain { domain: fixture.domain(), ageing_secs: 300, flags }));
 }
 
 #[test]

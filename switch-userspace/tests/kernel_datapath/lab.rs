@@ -10,6 +10,7 @@ use std::{
 use switch_common::{
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
@@ -40,7 +41,7 @@ impl Switch {
         let host = Netns::anonymous().expect("these tests make network namespaces and have to run as root");
         let mut switch = Self { instance, host, datapath: None, containers: Vec::new() };
         switch.open();
-        switch.datapath().set_domain(DOMAIN, Nanos::from_secs(300)).expect("domain");
+        switch.datapath().set_domain(DOMAIN, Nanos::from_secs(300), DomainFlags::NONE).expect("domain");
         switch
     }
 

@@ -19,6 +19,7 @@ use switch_common::{
     DropReason,
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
@@ -93,7 +94,7 @@ impl Lab {
             .expect("the host's namespace can be entered")
             .expect("the switch starts");
         for domain in [RED, BLUE] {
-            datapath.set_domain(domain, Nanos::from_secs(300)).expect("a domain");
+            datapath.set_domain(domain, Nanos::from_secs(300), DomainFlags::NONE).expect("a domain");
         }
         self.datapath = Some(datapath);
     }

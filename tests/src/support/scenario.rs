@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use switch_common::{
     abi::{
         addr::{DomainId, MacAddr, Slot},
+        domain::DomainFlags,
         fdb::FdbKind,
+        neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -36,6 +38,12 @@ pub struct Scenario {
     pub ports: BTreeMap<usize, PortSpec>,
     /// FDB entries from before the first frame.
     pub entries: Vec<EntrySpec>,
+    /// What the domains do with questions for neighbours.
+    #[serde(default)]
+    pub answers: Answers,
+    /// The neighbours that are known.
+    #[serde(default)]
+    pub neighbours: Vec<NeighbourSpec>,
     /// Frames, one after the other.
     pub frames: Vec<FrameSpec>,
 }
@@ -108,6 +116,33 @@ pub enum EntryKind {
     Static,
     Sticky,
     Endpoint,
+}
+
+/// What becomes of questions for neighbours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// They are flooded.
+    #[default]
+    Off,
+    /// They are answered, or flooded where nobody is known.
+    On,
+    /// They are answered, or dropped where nobody is known.
+    Only,
+}
+
+/// A station that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourSpec {
+    /// Its domain.
+    pub domain: u16,
+    /// It is at 10.0.0.N and fd00::N.
+    pub address: u8,
+    /// Its MAC.
+    #[serde(with = "mac_text")]
+    pub mac: MacAddr,
+    /// Index of the port that it is behind.
+    pub port: usize,
 }
 
 /// A frame.
@@ -222,7 +257,9 @@ impl Scenario {
         let ports = (0..PORTS).map(|index| (index, random_port(rng))).collect();
         let entries: Vec<_> = stations().into_iter().filter_map(|mac| random_entry(rng, mac)).collect();
         let frames = (0..rng.usize(1..=6)).map(|_| random_frame(rng, &ports, &entries)).collect();
-        Self { ports, entries, frames }
+        let answers = *pick(rng, &[Answers::Off, Answers::On, Answers::Only]);
+        let neighbours = (0..rng.usize(..5)).map(|_| random_neighbour(rng)).collect();
+        Self { ports, entries, answers, neighbours, frames }
     }
 
     /// The record of the port with this index.
@@ -242,6 +279,27 @@ impl Scenario {
     #[must_use]
     pub fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
         self.ports.get(&index).map(|port| port.sources(index)).unwrap_or_default()
+    }
+
+    /// The switches of its domains.
+    #[must_use]
+    pub fn domain_flags(&self) -> DomainFlags {
+        DomainFlags::NONE
+            .with(DomainFlags::SUPPRESS, self.answers != Answers::Off)
+            .with(DomainFlags::DROP_UNKNOWN, self.answers == Answers::Only)
+    }
+
+    /// Who is known behind the port with this index.
+    #[must_use]
+    pub fn neighbours(&self, index: usize) -> Vec<(NeighbourKey, MacAddr)> {
+        let at_port = self.neighbours.iter().filter(|neighbour| neighbour.port == index);
+        let records = at_port.flat_map(|neighbour| {
+            let domain = DomainId(neighbour.domain);
+            let v4 = NeighbourKey::ipv4(domain, ipv4_address(neighbour.address));
+            let v6 = NeighbourKey::ipv6(domain, ipv6_address(neighbour.address));
+            [(v4, neighbour.mac), (v6, neighbour.mac)]
+        });
+        records.collect()
     }
 
     /// Scenarios that lack one thing that this one has.
@@ -267,7 +325,12 @@ impl Scenario {
                 less.ports.remove(index);
             })
         });
-        frames.chain(entries).chain(ports).collect()
+        let neighbours = (0..self.neighbours.len()).map(|index| {
+            without(&|less| {
+                less.neighbours.remove(index);
+            })
+        });
+        frames.chain(entries).chain(ports).chain(neighbours).collect()
     }
 }
 
@@ -306,6 +369,12 @@ fn random_entry(rng: &mut Rng, mac: MacAddr) -> Option<EntrySpec> {
     let port = if rng.u8(..20) == 0 { PORTS } else { rng.usize(..PORTS) };
     let domain = if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 };
     Some(EntrySpec { domain, mac, port, kind })
+}
+
+fn random_neighbour(rng: &mut Rng) -> NeighbourSpec {
+    let domain = if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 };
+    let mac = *pick(rng, &stations());
+    NeighbourSpec { domain, address: rng.u8(1..4), mac, port: rng.usize(..PORTS) }
 }
 
 fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[EntrySpec]) -> FrameSpec {

@@ -13,6 +13,7 @@ use switch_common::{
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
     },
@@ -107,7 +108,7 @@ impl Lab {
             }
         });
         let mut lab = Self { datapath: Some(datapath), host, containers: 0 };
-        lab.datapath_mut().set_domain(DOMAIN, Nanos::from_secs(300)).expect("a domain");
+        lab.datapath_mut().set_domain(DOMAIN, Nanos::from_secs(300), DomainFlags::NONE).expect("a domain");
         lab
     }
 

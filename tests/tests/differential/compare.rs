@@ -74,7 +74,7 @@ impl Worlds {
         })
     }
 
-    /// The verdicts so far, ports left out.
+    /// The verdicts so far, ports and MACs left out.
     pub(crate) fn seen(&self) -> &BTreeSet<String> {
         &self.seen
     }
@@ -98,6 +98,7 @@ impl Worlds {
                 Decision::Forward(_, tags) if tags == TagChange::NONE => String::from("Forward"),
                 Decision::Forward(..) => String::from("Forward with a change of tags"),
                 Decision::Flood(kind, _) => format!("Flood({kind:?})"),
+                Decision::Respond(_) => String::from("Respond"),
                 other @ (Decision::ToHost | Decision::Punt(_) | Decision::Drop(_)) => format!("{other:?}"),
             });
         }

@@ -5,9 +5,11 @@ use std::path::Path;
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use switch_common::{
     abi::{
-        addr::{DomainId, PortId, Slot},
+        addr::{DomainId, MacAddr, PortId, Slot},
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
         names::PROG_PORT_INGRESS,
+        neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -44,6 +46,8 @@ pub(crate) struct Kernel {
     configs: Vec<PortConfig>,
     sources: Vec<Vec<(SourceKey, SourceScope)>>,
     vlans: Vec<VlanSet>,
+    neighbours: Vec<Vec<(NeighbourKey, MacAddr)>>,
+    domain_flags: DomainFlags,
     /// Where their other ends are.
     void: Netns,
 }
@@ -64,11 +68,13 @@ impl Kernel {
             configs: Vec::new(),
             sources: vec![Vec::new(); PORTS],
             vlans: vec![VlanSet::default(); PORTS],
+            neighbours: vec![Vec::new(); PORTS],
+            domain_flags: DomainFlags::NONE,
             void,
         };
         kernel.interfaces = interfaces_into(host, &kernel.void, PORTS + 1);
         for domain in 1..=DOMAINS {
-            kernel.datapath_mut().set_domain(DomainId(domain), AGEING).expect("a domain");
+            kernel.datapath_mut().set_domain(DomainId(domain), AGEING, DomainFlags::NONE).expect("a domain");
         }
         for index in 0..PORTS {
             let port = kernel.interfaces[index];
@@ -107,6 +113,7 @@ impl Kernel {
                 self.sources[index] = sources;
             }
         }
+        self.set_up_neighbours(scenario);
         let now = clock::monotonic();
         for entry in &scenario.entries {
             let (kind, age) = entry.kind.parts();
@@ -114,6 +121,26 @@ impl Kernel {
             let value = FdbEntry::new(self.interfaces[entry.port], kind, Nanos(now.0.saturating_sub(age.0)));
             self.datapath_mut().put_fdb(key, value).expect("an entry is put in");
         }
+    }
+
+    /// Sets what the domains do with questions, and who is known.
+    fn set_up_neighbours(&mut self, scenario: &Scenario) {
+        let flags = scenario.domain_flags();
+        if self.domain_flags != flags {
+            for domain in 1..=DOMAINS {
+                self.datapath_mut().set_domain(DomainId(domain), AGEING, flags).expect("a domain is changed");
+            }
+            self.domain_flags = flags;
+        }
+        let wanted: Vec<_> = (0..PORTS).map(|index| scenario.neighbours(index)).collect();
+        if self.neighbours == wanted {
+            return;
+        }
+        for (index, neighbours) in wanted.iter().enumerate() {
+            let port = self.interfaces[index];
+            self.datapath_mut().set_neighbours(port, neighbours).expect("neighbours are set");
+        }
+        self.neighbours = wanted;
     }
 
     /// Runs the program on a frame.

@@ -27,6 +27,7 @@ const REACHABLE: [&str; 37] = [
     "Flood(UnknownUnicast)",
     "Flood(Broadcast)",
     "Flood(Multicast)",
+    "Respond",
     "ToHost",
     "Punt(LongHeaderChain)",
     "Drop(UnknownPort)",
@@ -58,6 +59,7 @@ const REACHABLE: [&str; 37] = [
     "Drop(Locked)",
     "Punt(Ipv4Options)",
     "Punt(ManyNdOptions)",
+    "Drop(NoNeighbour)",
 ];
 
 /// Scenarios of a run; `WYE_SCENARIOS` asks for more.

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use switch_common::{
     DropReason, FloodKind, Verdict,
     abi::{
-        addr::{DomainId, PortId, Slot},
+        addr::{DomainId, MacAddr, PortId, Slot},
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
         port::PortFlags,
         punt::punt_header,
@@ -14,8 +15,9 @@ use switch_common::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
         forward::{exceeds_mtu, is_for_host_too},
-        headers::Headers,
+        headers::{Headers, Network},
         parse, pipeline,
+        respond::{advertisement, arp_reply},
         vlan::{Membership, TagChange},
     },
     units::Nanos,
@@ -46,7 +48,7 @@ impl<D: Depth> Reference<D> {
     pub(crate) fn new(ports: Vec<PortId>) -> Self {
         let tables = MemTables::default();
         for domain in 1..=DOMAINS {
-            tables.set_domain(DomainId(domain), AGEING);
+            tables.set_domain(DomainId(domain), AGEING, DomainFlags::NONE);
         }
         Self { tables, ports, depth: PhantomData }
     }
@@ -56,7 +58,12 @@ impl<D: Depth> Reference<D> {
         for (key, _) in self.tables.list_fdb() {
             self.tables.remove_fdb(key);
         }
+        for domain in 1..=DOMAINS {
+            self.tables.set_domain(DomainId(domain), AGEING, scenario.domain_flags());
+        }
         for index in 0..PORTS {
+            let neighbours = scenario.neighbours(index);
+            self.tables.set_neighbours(self.ports[index], &neighbours).expect("room for a few neighbours");
             self.tables.set_port(self.ports[index], scenario.config(index));
             self.tables.set_sources(slot(index), &scenario.sources(index)).expect("room for a few sources");
             self.tables.set_vlans(slot(index), scenario.vlans(index));
@@ -75,14 +82,21 @@ impl<D: Depth> Reference<D> {
         let frame = SliceFrame::<D>::new(&spec.bytes, None, spec.segment_size);
         let port = self.ports[spec.port];
         let view = self.tables.view();
-        let verdict = pipeline::run(&frame, &mut { Headers::EMPTY }, port, &view, &MonotonicClock);
+        let mut headers = Headers::EMPTY;
+        let verdict = pipeline::run(&frame, &mut headers, port, &view, &MonotonicClock);
         let action = carry_out(&view, &frame, port, verdict);
-        let mut bytes = match verdict.outcome() {
-            Some(Decision::Forward(_, tags)) => retagged(spec.bytes.clone(), tags),
-            _ => spec.bytes.clone(),
-        };
-        if let (Some(Decision::Punt(reason)), REDIRECT) = (verdict.outcome(), action) {
-            bytes.splice(..0, punt_header(port, reason));
+        let mut bytes = spec.bytes.clone();
+        match verdict.outcome() {
+            Some(Decision::Punt(reason)) if action == REDIRECT => {
+                bytes.splice(..0, punt_header(port, reason));
+            }
+            Some(Decision::Forward(_, tags)) => bytes = retagged(bytes, tags),
+            Some(Decision::Respond(at)) => {
+                bytes = reply(&frame, &headers, at);
+                let length = u32::try_from(bytes.len()).expect("a short reply");
+                view.count_tx(view.port(port).expect("a port").slot(), length);
+            }
+            _ => {}
         }
         Outcome { verdict: verdict.raw(), action, bytes }
     }
@@ -121,7 +135,7 @@ fn retagged(mut bytes: Vec<u8>, tags: TagChange) -> Vec<u8> {
 
 fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdict) -> u32 {
     match verdict.outcome().expect("the stages give verdicts") {
-        Decision::Forward(..) => REDIRECT,
+        Decision::Forward(..) | Decision::Respond(_) => REDIRECT,
         Decision::Flood(kind, member) => flood(view, frame, port, (kind, member)),
         Decision::ToHost => PASS,
         Decision::Punt(_) if host_keeps(view, frame, port) => {
@@ -131,6 +145,14 @@ fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdic
         Decision::Punt(_) => REDIRECT,
         Decision::Drop(_) if host_keeps(view, frame, port) => PASS,
         Decision::Drop(_) => SHOT,
+    }
+}
+
+fn reply<F: Frame>(frame: &F, headers: &Headers, at: MacAddr) -> Vec<u8> {
+    if headers.network == Network::Arp {
+        arp_reply(frame, headers, at).expect("a request").to_vec()
+    } else {
+        advertisement(frame, headers, at).expect("a solicitation").to_vec()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use switch_common::{
     abi::{
         addr::{DomainId, PortId},
-        domain::{DomainConfig, FloodKey},
+        domain::{DomainConfig, DomainFlags, FloodKey},
         names,
     },
     units::Nanos,
@@ -44,7 +44,7 @@ impl FloodLists {
         Ok(lists)
     }
 
-    /// Makes a domain, or changes its ageing time.
+    /// Makes a domain, or changes its ageing time and switches.
     ///
     /// # Errors
     /// The map cannot be written.
@@ -53,9 +53,10 @@ impl FloodLists {
         maps: &mut Maps,
         domain: DomainId,
         ageing: Nanos,
+        flags: DomainFlags,
     ) -> Result<(), DatapathError> {
         let list = self.domains.entry(domain).or_default();
-        write_domain(maps, domain, ageing, list.len())
+        write_domain(maps, domain, DomainConfig::new(ageing, length(list), flags))
     }
 
     /// Forgets a domain.
@@ -88,8 +89,9 @@ impl FloodLists {
         maps.flood_list.insert(key, port, 0).map_err(map_error("add a port", names::MAP_FLOOD_LIST))?;
         if position == list.len() {
             list.push(None);
-            let ageing = ageing(maps, domain)?;
-            write_domain(maps, domain, ageing, list.len())?;
+            let before = read_domain(maps, domain)?;
+            let longer = DomainConfig::new(before.ageing(), length(list), before.flags());
+            write_domain(maps, domain, longer)?;
         }
         list[position] = Some(port);
         Ok(())
@@ -127,12 +129,14 @@ impl FloodLists {
     }
 }
 
-fn ageing(maps: &Maps, domain: DomainId) -> Result<Nanos, DatapathError> {
-    let config = maps.domains.get(&u32::from(domain.0), 0).map_err(map_error("read", names::MAP_DOMAINS))?;
-    Ok(config.ageing())
+fn read_domain(maps: &Maps, domain: DomainId) -> Result<DomainConfig, DatapathError> {
+    maps.domains.get(&u32::from(domain.0), 0).map_err(map_error("read", names::MAP_DOMAINS))
 }
 
-fn write_domain(maps: &mut Maps, domain: DomainId, ageing: Nanos, len: usize) -> Result<(), DatapathError> {
-    let config = DomainConfig::new(ageing, u32::try_from(len).unwrap_or(u32::MAX));
+fn write_domain(maps: &mut Maps, domain: DomainId, config: DomainConfig) -> Result<(), DatapathError> {
     maps.domains.set(u32::from(domain.0), config, 0).map_err(map_error("write a domain", names::MAP_DOMAINS))
+}
+
+fn length(list: &[Option<PortId>]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
 }

@@ -17,6 +17,7 @@ use switch_common::abi::{
     domain::{DomainConfig, FloodKey},
     fdb::{FdbEntry, FdbKey},
     names,
+    neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, SwitchConfig},
     source::SourceKey,
     vlan::VlanSet,
@@ -43,6 +44,8 @@ pub(super) struct Maps {
     pub(super) sources: HashMap<MapData, SourceKey, u32>,
     /// VLANs that trunk ports carry, by slot.
     pub(super) vlans: Array<MapData, VlanSet>,
+    /// Who is at an address.
+    pub(super) neighbours: HashMap<MapData, NeighbourKey, Neighbour>,
     /// Verdict of the last frame on each CPU.
     pub(super) last_verdict: PerCpuArray<MapData, u64>,
     /// Tail-call targets.
@@ -92,6 +95,7 @@ impl Maps {
             fdb: typed(ebpf, names::MAP_FDB)?,
             sources: typed(ebpf, names::MAP_SOURCES)?,
             vlans: typed(ebpf, names::MAP_VLANS)?,
+            neighbours: typed(ebpf, names::MAP_NEIGHBOURS)?,
             flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,

@@ -8,6 +8,7 @@ mod attach;
 mod events;
 mod flood_list;
 mod maps;
+mod neighbours;
 mod object;
 mod pins;
 mod relay;
@@ -26,10 +27,12 @@ use switch_common::{
     DropReason,
     abi::{
         self,
-        addr::{DomainId, PortId, Slot},
+        addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
+        domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
         names::{self, PROG_PORT_INGRESS},
+        neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState, SwitchConfig},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -43,6 +46,7 @@ use self::{
     events::{KernelEvents, Reported, SlowEvents},
     flood_list::FloodLists,
     maps::{Maps, map_error, remove_key},
+    neighbours::Neighbours,
     object::Programs,
     pins::Pins,
     slow_path::SlowPath,
@@ -63,6 +67,7 @@ pub struct KernelDatapath {
     programs: Programs,
     floods: FloodLists,
     sources: Sources,
+    neighbours: Neighbours,
     /// The entries that are not learned, and the ports that they point to.
     fixed_fdb: BTreeMap<FdbKey, PortId>,
     slow_events: SlowEvents,
@@ -94,6 +99,7 @@ impl KernelDatapath {
             netlink: Netlink::open()?,
             floods: FloodLists::adopt(&maps)?,
             sources: Sources::adopt(&maps)?,
+            neighbours: Neighbours::adopt(&maps)?,
             fixed_fdb: BTreeMap::new(),
             slow_path: None,
             prefix,
@@ -240,8 +246,13 @@ impl Datapath for KernelDatapath {
         &self.netns
     }
 
-    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError> {
-        self.floods.set_domain(&mut self.maps, domain, ageing)
+    fn set_domain(
+        &mut self,
+        domain: DomainId,
+        ageing: Nanos,
+        flags: DomainFlags,
+    ) -> Result<(), DatapathError> {
+        self.floods.set_domain(&mut self.maps, domain, ageing, flags)
     }
 
     fn remove_domain(&mut self, domain: DomainId) -> Result<(), DatapathError> {
@@ -283,7 +294,8 @@ impl Datapath for KernelDatapath {
         let known = self.maps.port(port);
         let forgotten = known.and_then(|known| known.map_or(Ok(()), |config| self.forget_port(port, config)));
         let off_list = self.floods.remove(&mut self.maps, port);
-        unpinned.and(forgotten).and(off_list)
+        let unknown = self.neighbours.set(&mut self.maps, port, &[]);
+        unpinned.and(forgotten).and(off_list).and(unknown)
     }
 
     fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {
@@ -292,6 +304,14 @@ impl Datapath for KernelDatapath {
 
     fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError> {
         self.maps.vlans.set(slot.0.into(), vlans, 0).map_err(map_error("write", names::MAP_VLANS))
+    }
+
+    fn set_neighbours(
+        &mut self,
+        port: PortId,
+        neighbours: &[(NeighbourKey, MacAddr)],
+    ) -> Result<(), DatapathError> {
+        self.neighbours.set(&mut self.maps, port, neighbours)
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {
@@ -370,6 +390,7 @@ impl Datapath for KernelDatapath {
             names::MAP_DOMAINS => Some(self.floods.domains()),
             names::MAP_FDB => Some(fdb),
             names::MAP_SOURCES => Some(self.sources.entries()),
+            names::MAP_NEIGHBOURS => Some(self.neighbours.entries()),
             names::MAP_FLOOD_LIST => Some(self.floods.entries()),
             _ => None,
         }))

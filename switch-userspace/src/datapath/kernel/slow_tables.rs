@@ -13,6 +13,7 @@ use switch_common::{
         domain::{DomainConfig, FloodKey},
         fdb::{FdbEntry, FdbKey},
         names,
+        neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -36,6 +37,7 @@ pub(super) struct SlowTables {
     fdb: RefCell<HashMap<MapData, FdbKey, FdbEntry>>,
     sources: HashMap<MapData, SourceKey, u32>,
     vlans: Array<MapData, VlanSet>,
+    neighbours: HashMap<MapData, NeighbourKey, Neighbour>,
     flood_list: HashMap<MapData, FloodKey, PortId>,
     accounts: Arc<Accounts>,
 }
@@ -52,6 +54,7 @@ impl SlowTables {
             fdb: RefCell::new(typed(dir, names::MAP_FDB)?),
             sources: typed(dir, names::MAP_SOURCES)?,
             vlans: typed(dir, names::MAP_VLANS)?,
+            neighbours: typed(dir, names::MAP_NEIGHBOURS)?,
             flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
             accounts,
         })
@@ -74,6 +77,10 @@ impl Tables for SlowTables {
 
     fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
         self.vlans.get(&u32::from(slot.0), 0).is_ok_and(|set| set.has(vlan))
+    }
+
+    fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
+        self.neighbours.get(&key, 0).ok()
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

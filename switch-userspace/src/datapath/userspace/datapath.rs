@@ -6,12 +6,14 @@ use crossbeam::channel::{self, Receiver, Sender};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_FDB_ENTRIES, MAX_SOURCES,
-        addr::{DomainId, PortId, Slot},
+        MAX_FDB_ENTRIES, MAX_NEIGHBOURS, MAX_SOURCES,
+        addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
+        domain::DomainFlags,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
         names,
+        neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -156,8 +158,13 @@ impl Datapath for UserspaceDatapath {
         &self.ports
     }
 
-    fn set_domain(&mut self, domain: DomainId, ageing: Nanos) -> Result<(), DatapathError> {
-        self.tables.set_domain(domain, ageing);
+    fn set_domain(
+        &mut self,
+        domain: DomainId,
+        ageing: Nanos,
+        flags: DomainFlags,
+    ) -> Result<(), DatapathError> {
+        self.tables.set_domain(domain, ageing, flags);
         Ok(())
     }
 
@@ -203,6 +210,17 @@ impl Datapath for UserspaceDatapath {
     fn set_vlans(&mut self, slot: Slot, vlans: VlanSet) -> Result<(), DatapathError> {
         self.tables.set_vlans(slot, vlans);
         Ok(())
+    }
+
+    fn set_neighbours(
+        &mut self,
+        port: PortId,
+        neighbours: &[(NeighbourKey, MacAddr)],
+    ) -> Result<(), DatapathError> {
+        self.tables.set_neighbours(port, neighbours).map_err(|_full| DatapathError::Full {
+            map: names::MAP_NEIGHBOURS,
+            capacity: MAX_NEIGHBOURS.into(),
+        })
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -5,15 +5,16 @@
 use switch_common::{
     DropReason, FloodKind,
     abi::{
-        addr::{DomainId, PortId, Slot},
+        addr::{DomainId, MacAddr, PortId, Slot},
         port::{PortConfig, PortFlags},
     },
     stage::{
         env::{Clock, Frame, Tables},
         flood::{Flood, switch_of},
         forward::exceeds_mtu,
-        headers::Headers,
+        headers::{Headers, Network},
         pipeline,
+        respond::{advertisement, arp_reply},
         vlan::{Membership, TagChange},
     },
     verdict::Outcome,
@@ -22,7 +23,7 @@ use switch_common::{
 use super::{
     events::DropReporter,
     frame::{SliceFrame, SlowPath},
-    packet::Packet,
+    packet::{Packet, VnetHeader},
 };
 
 /// What the engine asks of tables beside what the stages ask.
@@ -91,6 +92,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
             Some(Outcome::Flood(kind, member)) => {
                 self.flood(packet, &frame, &headers, (kind, member), queue);
             }
+            Some(Outcome::Respond(at)) => self.respond(&packet, &frame, &headers, at),
             // The host's stack has a copy of every frame of an uplink.
             Some(Outcome::ToHost) => {}
             Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
@@ -101,13 +103,17 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
 
     /// Sends what is in `queue`.
     pub fn flush(&mut self, queue: &mut SendQueue<'_>) {
+        self.send(&queue.0);
+        queue.0.clear();
+    }
+
+    fn send(&mut self, frames: &[Outgoing<'_>]) {
         let Self { tables, clock, egress, reporter } = self;
-        egress.send(&queue.0, &mut |frame, reason| {
+        egress.send(frames, &mut |frame, reason| {
             tables.uncount_tx(frame.slot, frame.packet.frame::<SlowPath>().len());
             tables.count_drop(frame.slot, reason);
             reporter.report(&frame.packet, reason, clock.now());
         });
-        queue.0.clear();
     }
 
     fn forward<'f>(&mut self, packet: Packet<'f>, to: PortId, tags: TagChange, queue: &mut SendQueue<'f>) {
@@ -116,6 +122,33 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         } else {
             self.drop_at_ingress(&packet, DropReason::EgressGone);
         }
+    }
+
+    /// A reply goes out before the frames that wait: its bytes are nobody else's to keep.
+    fn respond(
+        &mut self,
+        question: &Packet<'_>,
+        frame: &SliceFrame<'_, SlowPath>,
+        headers: &Headers,
+        at: MacAddr,
+    ) {
+        if headers.network == Network::Arp {
+            let reply = arp_reply(frame, headers, at);
+            self.send_back(question, reply.as_ref().map(<[u8; _]>::as_slice));
+        } else {
+            let reply = advertisement(frame, headers, at);
+            self.send_back(question, reply.as_ref().map(<[u8; _]>::as_slice));
+        }
+    }
+
+    fn send_back(&mut self, question: &Packet<'_>, reply: Option<&[u8]>) {
+        let (Some(bytes), Some(port)) = (reply, self.tables.port(question.port)) else {
+            return self.drop_at_ingress(question, DropReason::ReplyFailed);
+        };
+        let packet = Packet { bytes, tag: None, vnet: VnetHeader::NONE, ..*question };
+        self.tables.count_tx(port.slot(), packet.frame::<SlowPath>().len());
+        let is_uplink = port.flags().has(PortFlags::UPLINK);
+        self.send(&[Outgoing { packet, to: question.port, slot: port.slot(), is_uplink }]);
     }
 
     fn flood<'f>(

@@ -13,11 +13,12 @@ use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_SLOTS, MAX_SOURCES,
-        addr::{DomainId, PortId, Slot},
-        domain::DomainConfig,
+        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_NEIGHBOURS, MAX_SLOTS, MAX_SOURCES,
+        addr::{DomainId, MacAddr, PortId, Slot},
+        domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
         names,
+        neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
         vlan::VlanSet,
@@ -38,11 +39,13 @@ struct Configuration {
     domains: HashMap<DomainId, Domain>,
     sources: HashMap<SourceKey, SourceScope>,
     vlans: HashMap<Slot, VlanSet>,
+    neighbours: HashMap<NeighbourKey, Neighbour>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Domain {
     ageing: Nanos,
+    flags: DomainFlags,
     members: Vec<PortId>,
 }
 
@@ -69,9 +72,11 @@ impl MemTables {
         &self.accounts
     }
 
-    /// Makes a domain, or changes its ageing time.
-    pub fn set_domain(&self, domain: DomainId, ageing: Nanos) {
-        self.change().domains.entry(domain).or_insert(Domain { ageing, members: Vec::new() }).ageing = ageing;
+    /// Makes a domain, or changes its ageing time and switches.
+    pub fn set_domain(&self, domain: DomainId, ageing: Nanos, flags: DomainFlags) {
+        let mut configuration = self.change();
+        let domain = configuration.domains.entry(domain).or_default();
+        (domain.ageing, domain.flags) = (ageing, flags);
     }
 
     /// Removes a domain with its FDB entries.
@@ -119,13 +124,34 @@ impl MemTables {
         self.change().vlans.insert(slot, vlans);
     }
 
-    /// Forgets a port, the FDB entries that point to it and what was counted for it. Returns its record.
+    /// Makes `neighbours` all the addresses that are behind a port.
+    ///
+    /// # Errors
+    /// [`InsertError::Full`]; then nothing was changed.
+    pub fn set_neighbours(
+        &self,
+        port: PortId,
+        neighbours: &[(NeighbourKey, MacAddr)],
+    ) -> Result<(), InsertError> {
+        let mut configuration = self.change();
+        let known = &mut configuration.neighbours;
+        let others = known.values().filter(|known| known.port() != port).count();
+        if others + neighbours.len() > MAX_NEIGHBOURS as usize {
+            return Err(InsertError::Full);
+        }
+        known.retain(|_, known| known.port() != port);
+        known.extend(neighbours.iter().map(|(key, mac)| (*key, Neighbour::new(port, *mac))));
+        Ok(())
+    }
+
+    /// Forgets a port, its neighbours, the FDB entries that point to it and what was counted for it. Returns its record.
     pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
         let mut configuration = self.change();
         let config = configuration.ports.remove(&port)?;
         configuration.leave(config.domain(), port);
         configuration.sources.retain(|key, _| key.slot() != config.slot());
         configuration.vlans.remove(&config.slot());
+        configuration.neighbours.retain(|_, known| known.port() != port);
         self.fdb_mut().retain(|_, entry| entry.port() != port);
         self.accounts.clear(config.slot());
         Some(config)
@@ -141,7 +167,7 @@ impl MemTables {
     #[must_use]
     pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
-        let Configuration { ports, domains, sources, vlans } = &*view.configuration;
+        let Configuration { ports, domains, sources, vlans, neighbours } = &*view.configuration;
         let accounts = TableUse {
             name: names::MAP_PORT_COUNTERS.to_ascii_lowercase(),
             entries: Some(ports.len() as u64),
@@ -153,6 +179,7 @@ impl MemTables {
             table_use(names::MAP_DOMAINS, domains, MAX_DOMAINS),
             table_use(names::MAP_SOURCES, sources, MAX_SOURCES),
             table_use(names::MAP_VLANS, vlans, MAX_SLOTS),
+            table_use(names::MAP_NEIGHBOURS, neighbours, MAX_NEIGHBOURS),
             table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
             accounts,
         ]
@@ -262,7 +289,8 @@ impl Tables for View<'_> {
 
     fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
         let domain = self.configuration.domains.get(&domain)?;
-        Some(DomainConfig::new(domain.ageing, u32::try_from(domain.members.len()).unwrap_or(u32::MAX)))
+        let members = u32::try_from(domain.members.len()).unwrap_or(u32::MAX);
+        Some(DomainConfig::new(domain.ageing, members, domain.flags))
     }
 
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
@@ -271,6 +299,10 @@ impl Tables for View<'_> {
 
     fn carries_vlan(&self, slot: Slot, vlan: VlanId) -> bool {
         self.configuration.vlans.get(&slot).is_some_and(|set| set.has(vlan))
+    }
+
+    fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
+        self.configuration.neighbours.get(&key).copied()
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
@@ -354,7 +386,7 @@ mod tests {
 
     fn two_ports() -> MemTables {
         let tables = MemTables::default();
-        tables.set_domain(DOMAIN, Nanos::from_secs(300));
+        tables.set_domain(DOMAIN, Nanos::from_secs(300), DomainFlags::NONE);
         tables.set_port(RED, port(1));
         tables.set_port(BLUE, port(2));
         tables
@@ -365,7 +397,10 @@ mod tests {
         let tables = two_ports();
         tables.set_port(RED, port(1));
         assert_eq!(tables.view().members(DOMAIN), [BLUE, RED]);
-        assert_eq!(tables.view().domain(DOMAIN), Some(DomainConfig::new(Nanos::from_secs(300), 2)));
+        assert_eq!(
+            tables.view().domain(DOMAIN),
+            Some(DomainConfig::new(Nanos::from_secs(300), 2, DomainFlags::NONE))
+        );
         tables.remove_port(RED);
         assert_eq!(tables.view().members(DOMAIN), [BLUE]);
     }

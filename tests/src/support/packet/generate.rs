@@ -14,6 +14,8 @@ use super::build;
 /// Longest payload that is generated, headers aside.
 const PAYLOAD_MAX: usize = 2_000;
 const MORE_FRAGMENTS: u16 = 0x2000;
+/// Where the hop limit is in an IPv6 header.
+const HOP_LIMIT: usize = 7;
 
 /// A frame of at least an Ethernet header: three in four are well-formed.
 #[must_use]
@@ -85,7 +87,7 @@ fn network(rng: &mut Rng, src: MacAddr) -> (u16, Vec<u8>) {
                 1 => [10, 0, 0, rng.u8(..)],
                 _ => [10, 0, 0, 1],
             };
-            let target = (MacAddr::ZERO, [10, 0, 0, rng.u8(..)]);
+            let target = (MacAddr::ZERO, [10, 0, 0, if rng.bool() { rng.u8(1..4) } else { rng.u8(..) }]);
             (eth::TYPE_ARP, build::arp(rng.u16(1..4), (mac, ip), target))
         }
         8 => (eth::TYPE_IPV6, discovery(rng, src)),
@@ -110,7 +112,10 @@ fn discovery(rng: &mut Rng, src: MacAddr) -> Vec<u8> {
         })
         .collect();
     let message = build::icmp_message(kind, [0; 4], &[target, &options].concat());
-    let packet = build::ipv6(icmp::PROTO_V6, &message);
+    let mut packet = build::ipv6(icmp::PROTO_V6, &message);
+    if rng.u8(..4) > 0 {
+        packet[HOP_LIMIT] = 255;
+    }
     match rng.u8(..6) {
         0 => build::between([0; 16], build::ipv6_address(2), packet),
         1 => build::between(ipv6::link_local(src), build::ipv6_address(2), packet),
