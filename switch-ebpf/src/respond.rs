@@ -9,7 +9,7 @@ use switch_common::{
     DropReason,
     abi::addr::{MacAddr, PortId},
     stage::{
-        env::Tables,
+        env::{Frame, Tables},
         headers::Network,
         respond::{advertisement, arp_reply},
     },

@@ -7,6 +7,10 @@ pub const LEN: u32 = 28;
 
 /// Where the operation is, in bytes from the message's begin.
 pub const OPERATION_OFFSET: u32 = 6;
+/// Where the sender's MAC is; behind it the sender's IPv4 address, then the same of the target.
+pub const SENDER_OFFSET: u32 = 8;
+/// A reply's first eight bytes: Ethernet and IPv4, with the lengths of their addresses, and the operation.
+pub const REPLY_HEAD: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 2];
 /// Who has this address?
 pub const REQUEST: u16 = 1;
 /// It is at this MAC.
@@ -22,17 +26,6 @@ impl ArpMessage {
     #[inline(always)]
     pub const fn is_ethernet_ipv4(&self) -> bool {
         matches!(self.0, [0, 1, 8, 0, 6, 4, ..])
-    }
-
-    /// The reply to this request from the station with the MAC `at`.
-    #[must_use]
-    #[inline(always)]
-    pub const fn reply(&self, at: MacAddr) -> Self {
-        let [a, b, c, d, e, f] = at.bytes();
-        let [s0, s1, s2, s3] = self.target_ip();
-        let [g, h, i, j, k, l] = self.sender_mac().bytes();
-        let [t0, t1, t2, t3] = self.sender_ip();
-        Self([0, 1, 8, 0, 6, 4, 0, 2, a, b, c, d, e, f, s0, s1, s2, s3, g, h, i, j, k, l, t0, t1, t2, t3])
     }
 
     /// Request, reply, or another operation.

@@ -19,16 +19,6 @@ pub const TYPE_IPV6: u16 = 0x86dd;
 pub struct EthHeader(pub [u8; 14]);
 
 impl EthHeader {
-    /// A header.
-    #[must_use]
-    #[inline(always)]
-    pub const fn new(dst: MacAddr, src: MacAddr, ethertype: u16) -> Self {
-        let [a, b, c, d, e, f] = dst.bytes();
-        let [g, h, i, j, k, l] = src.bytes();
-        let [high, low] = ethertype.to_be_bytes();
-        Self([a, b, c, d, e, f, g, h, i, j, k, l, high, low])
-    }
-
     /// Destination MAC.
     #[must_use]
     #[inline(always)]

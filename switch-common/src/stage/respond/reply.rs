@@ -1,12 +1,12 @@
-//! The frames that answer.
+//! The frames that answer. They are put together from whole fields, not from bytes: the kernel programs have no room for those.
 
 use crate::{
     abi::addr::MacAddr,
-    stage::{env::Frame, headers::Headers},
-    wire::{
-        arp::{self, ArpMessage},
-        be16, eth, icmp, ipv6, neighbour as wire,
+    stage::{
+        env::Frame,
+        headers::{Headers, first4},
     },
+    wire::{arp, be16, eth, icmp, ipv6, neighbour as wire},
 };
 
 /// Length of a frame with an ARP reply in bytes.
@@ -14,21 +14,27 @@ pub const ARP_FRAME: usize = (eth::LEN + arp::LEN) as usize;
 /// Length of a frame with a neighbour advertisement in bytes.
 pub const ADVERTISEMENT_FRAME: usize = (eth::LEN + ipv6::LEN) as usize + wire::ADVERTISEMENT_LEN as usize;
 
-const L3: usize = eth::LEN as usize;
-const L4: usize = L3 + ipv6::LEN as usize;
-const TARGET: usize = L4 + wire::TARGET_OFFSET as usize;
-const OPTIONS: usize = L4 + wire::OPTIONS_OFFSET as usize;
 /// Ethernet group of [`ipv6::ALL_NODES`] (RFC 2464, 7).
 const ALL_NODES_MAC: MacAddr = MacAddr::new([0x33, 0x33, 0, 0, 0, 1]);
+/// An IPv6 header's first eight bytes: 32 bytes of ICMPv6, and the only hop limit that receivers believe.
+const IPV6_HEAD: [u8; 8] = [0x60, 0, 0, 0, 0, wire::ADVERTISEMENT_LEN as u8, icmp::PROTO_V6, wire::HOP_LIMIT];
+/// Type and length of the option that says where the target is.
+const OPTION_HEAD: [u8; 2] = [wire::TARGET_LINK_LAYER, 1];
 
 /// The reply to an ARP request: the address asked for is at `at`. `None` where the frame has no ARP message.
 #[must_use]
 #[inline(always)]
 pub fn arp_reply<F: Frame>(frame: &F, headers: &Headers, at: MacAddr) -> Option<[u8; ARP_FRAME]> {
-    let request = ArpMessage(frame.load(headers.l3_offset)?);
+    let asker: [u8; 6] = frame.load(headers.l3_offset + arp::SENDER_OFFSET)?;
     let mut reply = [0; ARP_FRAME];
-    reply[..L3].copy_from_slice(&eth::EthHeader::new(headers.src, at, eth::TYPE_ARP).0);
-    reply[L3..].copy_from_slice(&request.reply(at).0);
+    put(&mut reply, 0, &headers.src.bytes());
+    put(&mut reply, 6, &at.bytes());
+    put(&mut reply, 12, &eth::TYPE_ARP.to_be_bytes());
+    put(&mut reply, 14, &arp::REPLY_HEAD);
+    put(&mut reply, 22, &at.bytes());
+    put(&mut reply, 28, &first4(headers.dst_ip));
+    put(&mut reply, 32, &asker);
+    put(&mut reply, 38, &first4(headers.src_ip));
     Some(reply)
 }
 
@@ -43,45 +49,46 @@ pub fn advertisement<F: Frame>(
 ) -> Option<[u8; ADVERTISEMENT_FRAME]> {
     let target: [u8; 16] = frame.load(headers.l4_offset + wire::TARGET_OFFSET)?;
     let is_trying = headers.src_ip == ipv6::UNSPECIFIED;
-    let (dst, dst_ip) =
-        if is_trying { (ALL_NODES_MAC, ipv6::ALL_NODES) } else { (headers.src, headers.src_ip) };
-    let flags = if is_trying { wire::OVERRIDE } else { wire::SOLICITED | wire::OVERRIDE };
-    let [a, b, c, d, e, f] = at.bytes();
-    let option = [wire::TARGET_LINK_LAYER, 1, a, b, c, d, e, f];
-    let [high, low] = checksum(&target, &dst_ip, flags, &option).to_be_bytes();
-    let [len_high, len_low] = wire::ADVERTISEMENT_LEN.to_be_bytes();
-
     let mut reply = [0; ADVERTISEMENT_FRAME];
-    reply[..L3].copy_from_slice(&eth::EthHeader::new(dst, at, eth::TYPE_IPV6).0);
-    reply[L3..L3 + 8].copy_from_slice(&[0x60, 0, 0, 0, len_high, len_low, icmp::PROTO_V6, wire::HOP_LIMIT]);
-    reply[L3 + 8..L3 + 24].copy_from_slice(&target);
-    reply[L3 + 24..L4].copy_from_slice(&dst_ip);
-    reply[L4..TARGET].copy_from_slice(&[icmp::NEIGHBOUR_ADVERTISEMENT, 0, high, low, flags, 0, 0, 0]);
-    reply[TARGET..OPTIONS].copy_from_slice(&target);
-    reply[OPTIONS..].copy_from_slice(&option);
+    let flags = if is_trying {
+        put(&mut reply, 0, &ALL_NODES_MAC.bytes());
+        put(&mut reply, 38, &ipv6::ALL_NODES);
+        wire::OVERRIDE
+    } else {
+        put(&mut reply, 0, &headers.src.bytes());
+        put(&mut reply, 38, &headers.src_ip);
+        wire::SOLICITED | wire::OVERRIDE
+    };
+    put(&mut reply, 6, &at.bytes());
+    put(&mut reply, 12, &eth::TYPE_IPV6.to_be_bytes());
+    put(&mut reply, 14, &IPV6_HEAD);
+    put(&mut reply, 22, &target);
+    put(&mut reply, 54, &[icmp::NEIGHBOUR_ADVERTISEMENT, 0]);
+    put(&mut reply, 58, &[flags, 0, 0, 0]);
+    put(&mut reply, 62, &target);
+    put(&mut reply, 78, &OPTION_HEAD);
+    put(&mut reply, 80, &at.bytes());
+    let checksum = checksum(&reply);
+    put(&mut reply, 56, &checksum.to_be_bytes());
     Some(reply)
 }
 
-/// The checksum over pseudo-header and message (RFC 8200, 8.1), term by term. The target is the source as well.
+/// Writes a field whose place is known when this is compiled.
 #[inline(always)]
-fn checksum(target: &[u8; 16], dst_ip: &[u8; 16], flags: u8, option: &[u8; 8]) -> u16 {
-    let pseudo_header = u32::from(wire::ADVERTISEMENT_LEN) + u32::from(icmp::PROTO_V6);
-    let head = (u32::from(icmp::NEIGHBOUR_ADVERTISEMENT) + u32::from(flags)) << 8;
-    let sum = pseudo_header + head + 2 * words(target) + words(dst_ip) + words(option);
-    let folded = (sum & 0xffff) + (sum >> 16);
-    let folded = (folded & 0xffff) + (folded >> 16);
-    let [.., high, low] = folded.to_be_bytes();
-    !u16::from_be_bytes([high, low])
+fn put<const N: usize, const M: usize>(reply: &mut [u8; N], at: usize, field: &[u8; M]) {
+    reply[at..at + M].copy_from_slice(field);
 }
 
-/// The sum of big-endian 16-bit words.
+/// The checksum over addresses and message, whose own field is still zero, and the rest of the pseudo-header (RFC 8200, 8.1).
 #[inline(always)]
-fn words<const N: usize>(bytes: &[u8; N]) -> u32 {
-    let mut sum = 0;
-    let mut at = 0;
-    while at + 1 < N {
-        sum += u32::from(be16(bytes, at));
+fn checksum(reply: &[u8; ADVERTISEMENT_FRAME]) -> u16 {
+    let mut sum = u32::from(wire::ADVERTISEMENT_LEN) + u32::from(icmp::PROTO_V6);
+    let mut at = 22;
+    while at < ADVERTISEMENT_FRAME {
+        sum += u32::from(be16(reply, at));
         at += 2;
     }
-    sum
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let [.., high, low] = ((folded & 0xffff) + (folded >> 16)).to_be_bytes();
+    !u16::from_be_bytes([high, low])
 }
