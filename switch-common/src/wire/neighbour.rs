@@ -13,7 +13,7 @@ pub const SOLICITED: u8 = 0x40;
 /// See [`SOLICITED`].
 pub const OVERRIDE: u8 = 0x20;
 /// Length in bytes of a neighbour advertisement with one link-layer address.
-pub const ADVERTISEMENT_LEN: u16 = 32;
+pub const ADVERTISEMENT_LEN: u8 = 32;
 /// Where the options of a router solicitation begin.
 pub const ROUTER_OPTIONS_OFFSET: u32 = 8;
 /// Options are a multiple of this many bytes long.

@@ -73,7 +73,7 @@ fn asked_for<F: Frame>(frame: &F, headers: &Headers, domain: DomainId) -> Option
             let target: [u8; 16] = frame.load(headers.l4_offset + wire::TARGET_OFFSET)?;
             (hop_limit == wire::HOP_LIMIT).then(|| NeighbourKey::ipv6(domain, target))
         }
-        _ => None,
+        Network::Ipv4 | Network::Ipv6 | Network::Other => None,
     }
 }
 

@@ -17,7 +17,7 @@ pub const ADVERTISEMENT_FRAME: usize = (eth::LEN + ipv6::LEN) as usize + wire::A
 /// Ethernet group of [`ipv6::ALL_NODES`] (RFC 2464, 7).
 const ALL_NODES_MAC: MacAddr = MacAddr::new([0x33, 0x33, 0, 0, 0, 1]);
 /// An IPv6 header's first eight bytes: 32 bytes of ICMPv6, and the only hop limit that receivers believe.
-const IPV6_HEAD: [u8; 8] = [0x60, 0, 0, 0, 0, wire::ADVERTISEMENT_LEN as u8, icmp::PROTO_V6, wire::HOP_LIMIT];
+const IPV6_HEAD: [u8; 8] = [0x60, 0, 0, 0, 0, wire::ADVERTISEMENT_LEN, icmp::PROTO_V6, wire::HOP_LIMIT];
 /// Type and length of the option that says where the target is.
 const OPTION_HEAD: [u8; 2] = [wire::TARGET_LINK_LAYER, 1];
 
