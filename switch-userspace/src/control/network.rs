@@ -92,8 +92,8 @@ impl Control {
 impl Kernel {
     /// Makes a network's domain and its uplinks' ports.
     fn add_network<'a>(&'a self, undo: &mut Undo<'a>, network: &model::Network) -> Result<(), ControlError> {
-        let (domain, ageing) = (network.domain, Nanos::from_secs(network.ageing_secs));
-        self.datapath(|datapath| datapath.set_domain(domain, ageing, network.flags()))?;
+        let domain = network.domain;
+        self.set_domain(network)?;
         undo.push(format!("remove domain {}", domain.0), move || {
             self.datapath(|datapath| datapath.remove_domain(domain))
         });
@@ -104,6 +104,12 @@ impl Kernel {
         }
         Ok(())
     }
+
+    fn set_domain(&self, network: &model::Network) -> Result<(), ControlError> {
+        let ageing = Nanos::from_secs(network.ageing_secs);
+        self.datapath(|datapath| datapath.set_domain(network.domain, ageing, network.flags()))
+    }
+
     /// Takes a network's uplinks and its domain away.
     fn remove_network<'a>(
         &'a self,
@@ -120,8 +126,7 @@ impl Kernel {
 
     /// Makes what is missing of a network that is to stay. Uplinks that the host does not have now are no failure.
     fn restore_network(&self, network: &model::Network) -> Result<(), ControlError> {
-        let ageing = Nanos::from_secs(network.ageing_secs);
-        self.datapath(|datapath| datapath.set_domain(network.domain, ageing))?;
+        self.set_domain(network)?;
         for uplink in &network.uplinks {
             let Some(link) = self.host_link(uplink.ifname.as_str())? else { continue };
             let mut undo = Undo::new();
