@@ -30,7 +30,7 @@ fn bad_networks_are_refused_and_change_nothing() {
         (with(&["10.1.7.0/24"]), ExitClass::Conflict, "10.1.0.0/16 of network red"),
         (with(&["10.2.0.1/24"]), ExitClass::Usage, "10.2.0.0/24"),
         (with(&["10.2.0.0/24", "10.2.0.0/25"]), ExitClass::Conflict, "the same network"),
-        (option("colour", "red"), ExitClass::Usage, "ageing, uplink"),
+        (option("colour", "red"), ExitClass::Usage, "unknown-neighbours, uplink"),
         (option("ageing", "soon"), ExitClass::Usage, "seconds"),
         (option("uplink", "nosuch0"), ExitClass::NotFound, "nosuch0"),
         (NetworkCreate { mtu: Some(67), ..wish("blue") }, ExitClass::Usage, "68"),
