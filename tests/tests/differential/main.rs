@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 37] = [
+const REACHABLE: [&str; 39] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",

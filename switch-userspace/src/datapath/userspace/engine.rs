@@ -148,7 +148,13 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         let packet = Packet { bytes, tag: None, vnet: VnetHeader::NONE, ..*question };
         self.tables.count_tx(port.slot(), packet.frame::<SlowPath>().len());
         let is_uplink = port.flags().has(PortFlags::UPLINK);
-        self.send(&[Outgoing { packet, to: question.port, slot: port.slot(), is_uplink }]);
+        self.send(&[Outgoing {
+            packet,
+            to: question.port,
+            slot: port.slot(),
+            is_uplink,
+            tags: TagChange::NONE,
+        }]);
     }
 
     fn flood<'f>(
