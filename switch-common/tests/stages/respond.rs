@@ -14,9 +14,10 @@ use switch_common::{
         pipeline::run,
         respond::{advertisement, arp_reply},
     },
+    verdict::Outcome,
     wire::{
         arp, eth, icmp, ipv6,
-        vlan::{TPID_8021Q, Tag},
+        vlan::{TPID_8021Q, Tag, VlanId},
     },
 };
 
@@ -247,6 +248,25 @@ fn a_station_that_the_asker_s_frames_cannot_reach_is_nobody() {
         for (frame, _) in questions(2) {
             assert_eq!(verdict(&tables, &frame), NO_NEIGHBOUR);
         }
+    }
+}
+
+#[test]
+fn a_station_in_another_vlan_is_nobody() {
+    let tables = tables();
+    let access = |number: u8, id: u16| {
+        tables.set_port(number, DOMAIN, 0, ready(PortFlags::VLAN));
+        let config = tables.config(number).with_native_vlan(VlanId::new(id).expect("a VLAN"));
+        tables.ports.borrow_mut().insert(port(number), config);
+    };
+    access(1, 5);
+    access(2, 5);
+    access(3, 7);
+    for (frame, _) in questions(2) {
+        assert_eq!(verdict(&tables, &frame), Verdict::respond(mac(2)));
+    }
+    for (frame, _) in questions(3) {
+        assert!(matches!(verdict(&tables, &frame).outcome(), Some(Outcome::Flood(..))));
     }
 }
 
