@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     os::{fd::AsFd, unix::process::CommandExt},
+    path::Path,
     process::Command,
 };
 
@@ -11,7 +12,7 @@ use clap::Args;
 use super::{error::CliError, place::Place};
 use crate::{
     api::{routes, types::Endpoint},
-    netns::{Netns, NetnsId},
+    netns::{NETNS_DIR, Netns, NetnsId, outlook},
     sys,
 };
 
@@ -21,6 +22,9 @@ Examples:
   wye exec web -- ping -c 1 10.1.0.3";
 
 /// Run a command inside an endpoint's network namespace.
+///
+/// As with `ip netns exec`, /sys shows the namespace's interfaces, and files of /etc/netns/NAME, where the namespace has a name,
+/// take the place of those in /etc.
 ///
 /// The exit code is the command's; 127 where there is no such command, 126 where it cannot be run.
 #[derive(Debug, Args)]
@@ -41,9 +45,15 @@ pub(super) fn run(args: &ExecArgs, place: &Place) -> Result<(), CliError> {
         return Err(CliError::OtherNetns { endpoint: endpoint.name, path: netns.label().to_owned() });
     }
     enter(&netns)?;
+    outlook::show_own(own_name(&endpoint.netns.path))?;
     let Some((program, arguments)) = args.command.split_first() else { return Ok(()) };
     let source = Command::new(program).args(arguments).exec();
     Err(CliError::Run { program: program.to_string_lossy().into_owned(), source })
+}
+
+/// The name of a namespace among those that have one.
+fn own_name(path: &Path) -> Option<&str> {
+    if path.parent() == Some(Path::new(NETNS_DIR)) { path.file_name()?.to_str() } else { None }
 }
 
 /// Moves this thread, the only one of the process, into the namespace.

@@ -13,6 +13,7 @@ mod names;
 mod neigh;
 mod ns;
 mod offload;
+pub mod outlook;
 mod plan;
 mod route;
 mod sweep;

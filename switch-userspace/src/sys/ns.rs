@@ -40,12 +40,31 @@ pub fn is_netns(file: BorrowedFd<'_>) -> bool {
     unsafe { libc::ioctl(file.as_raw_fd(), libc::NS_GET_NSTYPE) == libc::CLONE_NEWNET }
 }
 
+/// Gives the calling process, which must have one thread only, mounts of its own: it goes on seeing what others mount, and
+/// they do not see what it mounts.
+///
+/// # Errors
+/// EPERM without CAP_SYS_ADMIN.
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: unshare takes no pointers; CLONE_NEWNS changes what the calling thread sees of the file system and no memory.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    mount(c"none", Path::new("none"), Path::new("/"), libc::MS_SLAVE | libc::MS_REC)
+}
+
+/// Mounts a sysfs at `dir`, which shows the calling thread's network namespace.
+///
+/// # Errors
+/// As mount(2).
+pub fn mount_sysfs(dir: &Path) -> io::Result<()> {
+    mount(c"sysfs", Path::new("sysfs"), dir, 0)
+}
+
 /// Makes `source` visible at `target` as well.
 ///
 /// # Errors
 /// As mount(2); EINVAL where `source` is no mount of this mount namespace.
 pub fn bind_mount(source: &Path, target: &Path) -> io::Result<()> {
-    mount(source, target, libc::MS_BIND | libc::MS_REC)
+    mount(c"none", source, target, libc::MS_BIND | libc::MS_REC)
 }
 
 /// Makes the mount at `dir` shared, so that other mount namespaces see what is mounted below it.
@@ -53,7 +72,7 @@ pub fn bind_mount(source: &Path, target: &Path) -> io::Result<()> {
 /// # Errors
 /// As mount(2); EINVAL where `dir` is no mount point.
 pub fn make_shared(dir: &Path) -> io::Result<()> {
-    mount(Path::new("none"), dir, libc::MS_SHARED | libc::MS_REC)
+    mount(c"none", Path::new("none"), dir, libc::MS_SHARED | libc::MS_REC)
 }
 
 /// Detaches the mount at `target`.
@@ -67,10 +86,9 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn mount(source: &Path, target: &Path, flags: libc::c_ulong) -> io::Result<()> {
+fn mount(kind: &CStr, source: &Path, target: &Path, flags: libc::c_ulong) -> io::Result<()> {
     let source = c_path(source)?;
     let target = c_path(target)?;
-    let kind: &CStr = c"none";
     // SAFETY: all three are valid C strings that outlive the call, and these flags take no data.
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, ptr::null()) })?;
     Ok(())
