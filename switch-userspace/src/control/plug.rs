@@ -122,10 +122,7 @@ impl Kernel {
     /// The host has no business on a port: no address of its own, no answers.
     fn quiet_host_side(&self, attachment: &Attachment) -> Result<(), ControlError> {
         let name = &attachment.host_ifname;
-        self.in_port_netns(|| {
-            Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there("1")?;
-            Sysctl::interface(Family::Ipv6, name, "accept_ra").set_if_there("0")
-        })
+        self.in_port_netns(|| Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there("1"))
     }
 }
 
