@@ -5,8 +5,7 @@
 mod leftovers;
 
 use std::{
-    fs::{self, File, TryLockError},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -30,10 +29,10 @@ use crate::{
         watch::{watch_drops, watch_links},
     },
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
-    dirs,
     events::Hub,
     netns::{Monitor, Netns, NetnsError},
     run_dir::{LOCK_NAME, LastStart},
+    run_lock::RunLock,
     store::{Store, StoreError},
 };
 
@@ -108,7 +107,16 @@ impl DaemonError {
 /// # Errors
 /// It could not start, or the API broke.
 pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Result<(), DaemonError> {
-    let _lock = lock(settings)?;
+    let lock = lock(settings)?;
+    let ended = serve(settings, ready);
+    if LastStart::read(&settings.run_dir).is_some() {
+        return ended;
+    }
+    // Nothing came of the start, or all of it was purged.
+    ended.and(lock.clear().map_err(io_error("clear", &settings.run_dir)))
+}
+
+fn serve(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Result<(), DaemonError> {
     leftovers::refuse_other_mode(settings)?;
     let hub = Hub::default();
     let control = start_control(settings, &hub)?;
@@ -172,21 +180,14 @@ fn monitors(datapath: &dyn Datapath) -> Result<Vec<Monitor>, DaemonError> {
     Ok(monitors)
 }
 
-/// One daemon an instance: the lock goes with the process, however it ends.
-fn lock(settings: &Settings) -> Result<File, DaemonError> {
-    use std::os::unix::fs::PermissionsExt as _;
+/// One daemon an instance.
+fn lock(settings: &Settings) -> Result<RunLock, DaemonError> {
     let dir = &settings.run_dir;
-    dirs::make(dir).map_err(io_error("make", dir))?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o750)).map_err(io_error("restrict", dir))?;
-    let path = dir.join(LOCK_NAME);
-    let file = File::create(&path).map_err(io_error("make", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(DaemonError::Running { instance: settings.instance.to_string(), lock: path })
-        }
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
-    }
+    let taken = RunLock::try_take(dir).map_err(io_error("lock", dir))?;
+    taken.ok_or_else(|| DaemonError::Running {
+        instance: settings.instance.to_string(),
+        lock: dir.join(LOCK_NAME),
+    })
 }
 
 type Signals = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);

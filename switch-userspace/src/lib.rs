@@ -13,5 +13,6 @@ pub mod model;
 pub mod netns;
 pub mod reconcile;
 pub mod run_dir;
+pub mod run_lock;
 pub mod store;
 pub mod sys;

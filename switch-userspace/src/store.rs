@@ -4,6 +4,7 @@
 //! checksum or cannot be read as this version's state is set aside under another name, never overwritten and never trusted.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -16,6 +17,8 @@ use crate::dirs;
 const MAGIC: &str = "wye-state";
 const VERSION: u32 = 1;
 const FILE: &str = "state.json";
+/// What the name of a file that was set aside goes on with.
+const DAMAGED: &str = ".damaged";
 
 /// What was on disk.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Store {
     /// # Errors
     /// The disk refuses; the old state is still there.
     pub fn save<T: Serialize>(&self, state: &T) -> Result<(), StoreError> {
-        let body = serde_json::to_vec_pretty(state)?;
+        let body = serde_json::to_vec(state)?;
         let path = self.path();
         let fresh = self.dir.join(format!("{FILE}.new"));
         let written = write_synced(&fresh, &body).and_then(|()| fs::rename(&fresh, &path));
@@ -111,19 +114,18 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the state, and its directory where wye made it and nothing else lies there.
+    /// Removes the state, what was set aside of it, and its directory where wye made it and nothing else lies there.
     ///
     /// # Errors
-    /// The file cannot be removed.
+    /// A file cannot be removed.
     pub fn remove(&self) -> Result<(), StoreError> {
-        let path = self.path();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &path)(error));
-            }
-            _ => {}
+        let entries = match fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(failed("read", &self.dir))?,
+        };
+        for entry in entries.filter_map(Result::ok).filter(|entry| is_ours(&entry.file_name())) {
+            fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
         }
-        // A quarantined file stays, and the directory with it.
         dirs::forget(&self.dir);
         Ok(())
     }
@@ -135,12 +137,18 @@ impl Store {
     fn quarantine(&self) -> Result<PathBuf, StoreError> {
         let path = self.path();
         let aside = (1..)
-            .map(|number| self.dir.join(format!("{FILE}.damaged-{number}")))
+            .map(|number| self.dir.join(format!("{FILE}{DAMAGED}-{number}")))
             .find(|candidate| !candidate.exists())
-            .unwrap_or_else(|| self.dir.join(format!("{FILE}.damaged")));
+            .unwrap_or_else(|| self.dir.join(format!("{FILE}{DAMAGED}")));
         fs::rename(&path, &aside).map_err(failed("set aside", &path))?;
         Ok(aside)
     }
+}
+
+/// Whether a file of that name was made here: the state, or what was set aside.
+fn is_ours(name: &OsStr) -> bool {
+    let rest = name.to_str().and_then(|name| name.strip_prefix(FILE));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(DAMAGED))
 }
 
 fn write_synced(path: &Path, body: &[u8]) -> io::Result<()> {
@@ -218,6 +226,18 @@ mod tests {
             assert_eq!(store.load::<State>().expect("loaded"), Loaded::Nothing);
             fs::remove_file(quarantined).expect("removed");
         }
+    }
+
+    #[test]
+    fn what_was_set_aside_goes_with_the_state_and_other_files_stay() {
+        let (dir, store, _) = saved();
+        for name in ["state.json.damaged-1", "state.json.damaged-2", "theirs"] {
+            fs::write(dir.path().join(name), "x").expect("written");
+        }
+        store.remove().expect("removed");
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).expect("there").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["theirs"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use switch_userspace::{
@@ -38,8 +38,19 @@ impl Switch {
 
     /// Runs a command that is told where everything is.
     fn wye(&self, line: &str) -> Said {
+        said(&mut self.told(line))
+    }
+
+    /// Starts a command that is told where everything is.
+    fn spawn(&self, line: &str) -> Child {
+        let mut command = self.told(line);
+        command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("wye runs")
+    }
+
+    fn told(&self, line: &str) -> Command {
         let mut command = self.command(line);
-        said(command.env("WYE_STATE_DIR", self.path("state")).env("WYE_BPFFS", self.path("bpffs")))
+        command.env("WYE_STATE_DIR", self.path("state")).env("WYE_BPFFS", self.path("bpffs"));
+        command
     }
 
     /// A command that is told the instance and its run directory, and nothing else.
@@ -69,6 +80,14 @@ impl Switch {
         let killed = Command::new("kill").args(["-9", &self.pid().to_string()]).status().expect("kill runs");
         assert!(killed.success());
     }
+}
+
+/// What a command that has to succeed says on stderr.
+fn done(child: Child) -> String {
+    let output = child.wait_with_output().expect("wye ends");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{text}");
+    text
 }
 
 fn said(command: &mut Command) -> Said {
@@ -126,6 +145,54 @@ fn up_returns_when_the_daemon_answers_and_down_when_it_is_gone() {
 }
 
 #[test]
+fn of_starts_at_the_same_time_one_wins_and_the_others_find_it_running() {
+    let switch = Switch::new("race");
+    for _ in 0..3 {
+        let starts: Vec<_> = (0..4).map(|_| switch.spawn("up --datapath userspace")).collect();
+        let said: Vec<String> = starts.into_iter().map(done).collect();
+        let winners = said.iter().filter(|text| text.contains("is ready, pid")).count();
+        assert_eq!(winners, 1, "{said:?}");
+        assert!(said.iter().all(|text| text.contains(&format!("pid {}", switch.pid()))), "{said:?}");
+        switch.done("down --purge");
+        assert!(!switch.path("run").exists());
+    }
+}
+
+#[test]
+fn the_daemon_keeps_nothing_open_of_who_called() {
+    let switch = Switch::new("heir");
+    let lock = switch.path("callers");
+    let mut caller = Command::new("sh");
+    caller.args(["-c", r#"exec 9>"$0"; flock 9; exec "$@""#]).arg(&lock);
+    let wye = switch.told("up --datapath userspace");
+    caller.arg(wye.get_program()).args(wye.get_args());
+    caller.envs(wye.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let up = said(&mut caller);
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    fs::File::open(&lock).expect("the caller's file").try_lock().expect("nobody holds the caller's lock");
+}
+
+#[test]
+fn a_purge_after_damage_leaves_no_namespace_and_no_state() {
+    let switch = Switch::new("damage");
+    let name = unique("damage");
+    switch.done("up --datapath userspace");
+    switch.done("network create red");
+    switch.done(&format!("endpoint add {name} --network red --create-netns"));
+    switch.done("down");
+    let state = switch.path("state").join(&switch.instance).join("state.json");
+    let bytes = fs::read(&state).expect("the state");
+    fs::write(&state, &bytes[..bytes.len() / 2]).expect("damaged");
+    let up = switch.wye("up --datapath userspace");
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    assert!(up.stderr.contains("warning: the stored state was damaged"), "{}", up.stderr);
+    assert!(switch.has_netns(&name), "what runs in it goes on");
+    switch.done("down --purge");
+    assert!(!switch.has_netns(&name));
+    assert!(!switch.path("run").exists() && !switch.path("state").exists());
+}
+
+#[test]
 fn a_daemon_that_cannot_start_is_quoted_and_leaves_nothing() {
     let switch = Switch::new("refuse");
     fs::create_dir(switch.path("bpffs")).expect("a directory that is no bpf file system");
@@ -156,6 +223,38 @@ fn exec_runs_inside_the_endpoint_and_passes_the_exit_code_on() {
     Netns::delete_named(&own).expect("deleted");
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     assert!(refused.stderr.contains("is another one"), "{}", refused.stderr);
+}
+
+#[test]
+fn exec_shows_the_endpoint_s_interfaces_and_files_as_ip_netns_exec_does() {
+    let switch = Switch::new("outlook");
+    switch.done("up --datapath userspace");
+    switch.done("network create red");
+    switch.done("endpoint add a --network red --create-netns");
+    assert_eq!(switch.done("exec a -- ls /sys/class/net"), "eth0\nlo\n");
+    let own = EtcNetns::new(&format!("a@{}", switch.instance));
+    fs::write(own.0.join("hosts"), "192.0.2.1 here\n").expect("written");
+    assert_eq!(switch.done("exec a -- cat /etc/hosts"), "192.0.2.1 here\n");
+    assert!(!fs::read_to_string("/etc/hosts").expect("hosts").contains("192.0.2.1 here"));
+}
+
+/// The files of a namespace, which go on drop.
+struct EtcNetns(PathBuf);
+
+impl EtcNetns {
+    fn new(name: &str) -> Self {
+        let dir = Path::new("/etc/netns").join(name);
+        fs::create_dir_all(&dir).expect("a directory");
+        Self(dir)
+    }
+}
+
+impl Drop for EtcNetns {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).expect("removed");
+        // Others may have files there.
+        let _in_use = fs::remove_dir("/etc/netns");
+    }
 }
 
 #[test]

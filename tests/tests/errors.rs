@@ -148,8 +148,6 @@ fn kernel_without_tcx_is_told_with_what_it_takes() {
     refuses("up");
     before.assert_same(&wye.census());
     refuses("daemon");
-    // The lock of a daemon in the foreground stays, however the daemon ended.
-    fs::remove_dir_all(wye.dir().join("run").join(wye.instance())).expect("the folder of the lock");
     before.assert_same(&wye.census());
 }
 

@@ -9,7 +9,10 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::{error::CliError, output::say, place::Place, wishes::Wishes};
-use crate::{daemon, sys};
+use crate::{
+    daemon::{self, DaemonError},
+    sys,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,8 +20,10 @@ Examples:
   wye daemon --datapath userspace --instance lab
   wye daemon --config /etc/wye.toml";
 
-/// What a daemon in the background says on stdout when it is ready; anything else is why it ends.
+/// What a daemon in the background says on stdout when it is ready; anything but this and [`BEATEN`] is why it ends.
 pub(super) const READY: &str = "ready\n";
+/// What it says where another one was faster.
+pub(super) const BEATEN: &str = "beaten\n";
 
 /// Run the daemon in the foreground, until Ctrl-C or `wye down`. Traffic of the ebpf datapath goes on without it.
 #[derive(Debug, Args)]
@@ -49,12 +54,14 @@ pub(super) fn run(args: &DaemonArgs, place: &Place) -> Result<(), CliError> {
         Ok(())
     };
     let ended = daemon::run(&settings, ready);
+    let is_beaten = matches!(ended, Err(DaemonError::Running { .. }));
     let ended = ended.map_err(|source| CliError::Daemon { op: "run", source: Box::new(source) });
     if let Err(error) = &ended
         && args.detached
     {
+        let word = if is_beaten { BEATEN.to_owned() } else { error.told(place).1 };
         // The log has it, too: where `wye up` has gone away, nobody else reads this.
-        let _ = io::stdout().write_all(error.told(place).1.as_bytes());
+        let _ = io::stdout().write_all(word.as_bytes());
     }
     ended
 }

@@ -56,11 +56,6 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
         Err(error) => return Err(error.into()),
     }
     if args.purge {
-        run_dir::clear(&settings.run_dir).map_err(|source| CliError::File {
-            op: "remove",
-            object: settings.run_dir.display().to_string(),
-            source,
-        })?;
         say(format!("instance {instance} is gone with everything it had"));
     } else {
         let traffic = match settings.mode {

@@ -8,16 +8,17 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
 
 use super::{
-    daemon::READY,
+    daemon::{BEATEN, READY},
     error::CliError,
     output::say,
     place::Place,
+    style,
     wishes::{Chosen, Wishes},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
         routes,
         types::{ExitClass, Status},
     },
-    dirs, run_dir,
+    dirs, sys,
 };
 
 const EXAMPLES: &str = "\
@@ -48,31 +49,69 @@ pub(super) struct UpArgs {
 /// How long a daemon may take until it is ready: one with thousands of ports takes some seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long to wait before another try where somebody else's daemon starts or ends just now.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// What came of a start.
+enum Started {
+    Ready {
+        pid: u32,
+    },
+    /// Another daemon has the instance's lock.
+    Beaten,
+}
+
 pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
     let chosen = args.wishes.choose(place)?;
-    match place.client()?.get::<Status>(routes::STATUS) {
-        Ok(status) => {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = ask(place)? {
             say(format!("instance {} runs already, pid {}", status.instance, status.pid));
+            warn(&status);
             return Ok(());
         }
-        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. }) => {}
-        Err(error) => return Err(error.into()),
+        if let Started::Ready { pid } = start(&chosen, place)? {
+            say(format!("instance {} is ready, pid {pid}", place.instance));
+            ask(place)?.iter().for_each(warn);
+            return Ok(());
+        }
+        if begun.elapsed() > START_TIMEOUT {
+            return Err(CliError::NotReady { after: START_TIMEOUT });
+        }
+        thread::sleep(RETRY);
     }
-    let is_new = !place.dir().exists();
-    let mut child = spawn(&chosen, place)?;
+}
+
+/// The status that a daemon answers with; nothing where none runs.
+fn ask(place: &Place) -> Result<Option<Status>, CliError> {
+    match place.client()?.get::<Status>(routes::STATUS) {
+        Ok(status) => Ok(Some(status)),
+        Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. } | ClientError::Broken { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what the daemon found to be wrong.
+fn warn(status: &Status) {
+    for warning in &status.warnings {
+        say(format!("{} {warning}", style::error("warning:")));
+    }
+}
+
+fn start(chosen: &Chosen, place: &Place) -> Result<Started, CliError> {
+    let mut child = spawn(chosen, place)?;
     let said = listen(&mut child, START_TIMEOUT)?;
     if said == READY {
-        say(format!("instance {} is ready, pid {}", place.instance, child.id()));
-        return Ok(());
+        return Ok(Started::Ready { pid: child.id() });
     }
     let status = child.wait().map_err(|source| failed("wait for", source))?;
+    if said == BEATEN {
+        return Ok(Started::Beaten);
+    }
     let code =
         status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(ExitClass::Failed.exit_code());
-    if is_new && !said.is_empty() {
-        // What the daemon said is told; an error in clearing up after it would hide that.
-        let _ = run_dir::clear(&chosen.settings().run_dir);
-        dirs::forget(&chosen.settings().state_dir);
-    }
     Err(CliError::DaemonFailed { code, said })
 }
 
@@ -82,6 +121,8 @@ fn spawn(chosen: &Chosen, place: &Place) -> Result<Child, CliError> {
         object: place.log().display().to_string(),
         source,
     })?;
+    // The daemon outlives whoever called, and has no business with what they have open.
+    sys::process::keep_descriptors().map_err(|source| failed("keep descriptors from", source))?;
     let wye = env::current_exe().map_err(|source| failed("find the program of", source))?;
     Command::new(wye)
         .args(["daemon", "--detached"])

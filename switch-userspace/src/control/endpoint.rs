@@ -102,8 +102,11 @@ impl Control {
             next.put_attachment(&name, attachment);
             Ok(())
         });
-        run_dir::end_netns(&run_dir);
+        if added.is_err() {
+            run_dir::end_netns(&run_dir);
+        }
         added?;
+        run_dir::keep_netns(&run_dir, &self.model.endpoint(&name)?.netns);
         self.note_mtu(&network, slot)?;
         self.hub.publish(EventKind::EndpointAdded { endpoint: name.to_string() });
         self.find_endpoint(name.as_str())
@@ -150,6 +153,7 @@ impl Control {
             return Err(ControlError::NotForgotten(error));
         }
         self.ailments.remove(name);
+        run_dir::forget_netns(&self.settings.run_dir, &endpoint.netns);
         self.hub.publish(EventKind::EndpointRemoved { endpoint: name.to_string() });
         Ok(())
     }

@@ -53,7 +53,11 @@ impl Kernel {
 pub(super) fn remove_unfinished(run_dir: &Path, model: &Model) -> Option<TeardownFailure> {
     let netns = run_dir::unfinished_netns(run_dir)?;
     let is_used = model.endpoints.values().any(|endpoint| endpoint.netns.id() == netns.id());
-    let failed = if is_used { None } else { remove_owned(&netns) };
+    if is_used {
+        run_dir::keep_netns(run_dir, &netns);
+        return None;
+    }
+    let failed = remove_owned(&netns);
     if failed.is_none() {
         run_dir::end_netns(run_dir);
     }

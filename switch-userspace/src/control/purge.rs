@@ -5,7 +5,8 @@ use std::process;
 use super::{Control, error::ControlError, netns::remove_owned, plug::failure};
 use crate::{
     api::types::{ErrorBody, Stop, Stopped},
-    netns::{Link, TeardownErrors, TeardownFailure},
+    netns::{Link, NetnsError, TeardownErrors, TeardownFailure},
+    run_dir,
 };
 
 impl Control {
@@ -31,6 +32,10 @@ impl Control {
         for endpoint in self.model.endpoints.values() {
             failures.extend(remove_owned(&endpoint.netns));
         }
+        // Those of endpoints that a damaged state described.
+        for netns in run_dir::owned_netns(&self.settings.run_dir) {
+            failures.extend(remove_owned(&netns));
+        }
         if let Some(datapath) = self.kernel.take_datapath() {
             for error in datapath.purge().err().into_iter().flatten() {
                 failures.push(TeardownFailure {
@@ -39,10 +44,13 @@ impl Control {
                 });
             }
         }
-        if failures.is_empty() {
-            return Ok(self.store.remove()?);
+        if !failures.is_empty() {
+            return Err(ControlError::Teardown(TeardownErrors { failures }));
         }
-        Err(ControlError::Teardown(TeardownErrors { failures }))
+        self.store.remove()?;
+        Ok(run_dir::forget_start(&self.settings.run_dir).map_err(|source| {
+            NetnsError::system("forget the start in", self.settings.run_dir.display(), source)
+        })?)
     }
 
     /// Deletes the host side of every port in one go.

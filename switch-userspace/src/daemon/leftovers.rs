@@ -1,6 +1,6 @@
 //! What an instance leaves in the kernel when its daemon ends, and its removal without the daemon.
 
-use super::{DaemonError, lock, open_datapath};
+use super::{DaemonError, io_error, lock, open_datapath};
 use crate::{
     api::types::Stop,
     control::{Control, Settings},
@@ -26,7 +26,7 @@ pub(super) fn refuse_other_mode(settings: &Settings) -> Result<(), DaemonError> 
     Ok(())
 }
 
-/// Removes everything of an instance whose daemon is not running: of the datapath that `settings` name where a daemon was
+/// Removes everything of an instance whose daemon is not running, its run directory with it: of the datapath that `settings` name where a daemon was
 /// started or a state is there, and of each that has left something.
 ///
 /// # Errors
@@ -38,11 +38,12 @@ pub fn purge(settings: &Settings) -> Result<(), DaemonError> {
         all.into_iter().filter(|of| is_left(of) || (was_started && of.mode == settings.mode)).collect();
     // The state is that of the datapath that was started last.
     left.sort_by_key(|of| of.mode != settings.mode);
-    if left.is_empty() {
+    if left.is_empty() && !settings.run_dir.exists() {
         return Ok(());
     }
-    let _lock = lock(settings)?;
-    left.into_iter().map(purge_one).fold(Ok(()), Result::and)
+    let lock = lock(settings)?;
+    left.into_iter().map(purge_one).fold(Ok(()), Result::and)?;
+    lock.clear().map_err(io_error("clear", &settings.run_dir))
 }
 
 fn purge_one(settings: Settings) -> Result<(), DaemonError> {
