@@ -13,7 +13,7 @@ use switch_common::abi::{
 
 use crate::{
     datapath::Port,
-    model::{EndpointName, Model, NetworkName, PortRef},
+    model::{Attachment, EndpointName, Model, NetworkName, PortRef},
     netns::{IfName, Link},
 };
 
@@ -117,14 +117,14 @@ pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
     steps.extend(deleted(model, actual));
     for (endpoint, attachment) in model.attachments() {
         let (endpoint, slot) = (endpoint.clone(), attachment.slot);
-        if has_host_side(actual, attachment.port, attachment.host_ifname.as_str()) {
+        if has_host_side(actual, attachment) {
             steps.push(Step::Adopt { endpoint, slot });
         } else if !actual.gone.contains_key(&endpoint) {
             steps.push(Step::Replug { endpoint, slot });
         }
     }
     for (network, _, uplink) in model.uplinks() {
-        if let Some(link) = actual.host_links.iter().find(|link| link.name == uplink.ifname.as_str()) {
+        if let Some(link) = uplink.find(&actual.host_links) {
             let (network, ifname) = (network.clone(), uplink.ifname.clone());
             steps.push(Step::AdoptUplink { network, ifname, port: link.index.into() });
         }
@@ -192,9 +192,11 @@ fn fits(model: &Model, actual: &Actual, port: &Port, known: &PortRef<'_>) -> boo
     let domain = model.networks.get(known.network()).map(|network| network.domain);
     let has_link = match known {
         PortRef::Endpoint { attachment, .. } => {
-            has_host_side(actual, port.id, attachment.host_ifname.as_str())
+            attachment.port == port.id && has_host_side(actual, attachment)
         }
-        PortRef::Uplink { uplink, .. } => has_link(&actual.host_links, port.id, uplink.ifname.as_str()),
+        PortRef::Uplink { uplink, .. } => {
+            uplink.find(&actual.host_links).is_some_and(|link| PortId::from(link.index) == port.id)
+        }
     };
     has_link && port.config.slot() == known.slot() && Some(port.config.domain()) == domain
 }
@@ -211,12 +213,11 @@ fn deleted(model: &Model, actual: &Actual) -> Vec<Step> {
     actual.host_sides.iter().filter(|link| !is_known(link)).map(delete).collect()
 }
 
-fn has_host_side(actual: &Actual, port: PortId, name: &str) -> bool {
-    has_link(&actual.host_sides, port, name)
-}
-
-fn has_link(links: &[Link], port: PortId, name: &str) -> bool {
-    links.iter().any(|link| PortId::from(link.index) == port && link.name == name)
+fn has_host_side(actual: &Actual, attachment: &Attachment) -> bool {
+    let is_it = |link: &Link| {
+        PortId::from(link.index) == attachment.port && link.name == attachment.host_ifname.as_str()
+    };
+    actual.host_sides.iter().any(is_it)
 }
 
 #[cfg(test)]

@@ -127,14 +127,24 @@ impl From<&Change> for PortChange {
 }
 
 impl Listed for Port {
-    const COLUMNS: &'static [&'static str] =
-        &["NAME", "NETWORK", "RX-FRAMES", "RX-BYTES", "TX-FRAMES", "TX-BYTES", "DROPS", "DROPS-BY-REASON"];
+    const COLUMNS: &'static [&'static str] = &[
+        "NAME",
+        "NETWORK",
+        "STATE",
+        "RX-FRAMES",
+        "RX-BYTES",
+        "TX-FRAMES",
+        "TX-BYTES",
+        "DROPS",
+        "DROPS-BY-REASON",
+    ];
     const WIDE: &'static [&'static str] = &["KIND", "INTERFACE", "MAC", "MTU", "MACS", "SWITCHES"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
             self.network.clone(),
+            state(self).to_owned(),
             self.counters.rx_frames.to_string(),
             size(self.counters.rx_bytes),
             self.counters.tx_frames.to_string(),
@@ -183,6 +193,7 @@ fn page(port: &Port) -> String {
         ("PORT", port.name.clone()),
         ("KIND", kind(port.kind).to_owned()),
         ("NETWORK", port.network.clone()),
+        ("STATE", state(port).to_owned()),
         ("INTERFACE", format!("{} (index {})", port.ifname, port.ifindex)),
         ("MAC", port.mac.clone()),
         ("MTU", port.mtu.to_string()),
@@ -227,6 +238,10 @@ fn learned(port: &Port) -> String {
         0 => port.learned.to_string(),
         cap => format!("{}/{cap}", port.learned),
     }
+}
+
+fn state(port: &Port) -> &'static str {
+    if port.attached { "attached" } else { "missing" }
 }
 
 fn kind(kind: PortKind) -> &'static str {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{
     error::CliError,
-    output::{self, Format, Listed, Output, size},
+    output::{self, Format, Listed, Output, joined, size},
     place::Place,
     style,
     table::{Table, pairs},
@@ -58,19 +58,31 @@ fn page(status: &Status) -> String {
         0 => String::new(),
         number => format!(" ({number} not ready: see `wye endpoint ls -o wide`)"),
     };
+    let missing = match status.ports_missing {
+        0 => String::new(),
+        number => format!(" ({number} missing: see `wye port ls`)"),
+    };
     let facts = pairs(&[
         ("INSTANCE", status.instance.clone()),
         ("DAEMON", format!("ready since {}, pid {}, version {}", status.since, status.pid, status.version)),
         ("DATAPATH", status.mode.clone()),
         ("NETWORKS", status.networks.to_string()),
         ("ENDPOINTS", format!("{}{not_ready}", status.endpoints)),
-        ("PORTS", status.ports.to_string()),
+        ("PORTS", format!("{}{missing}", status.ports)),
+        ("DROPS", drops(status)),
         ("MEMORY", format!("{} in tables", size(status.memory_bytes))),
     ]);
     let warnings: String =
         status.warnings.iter().map(|warning| format!("\n{} {warning}", style::bad("WARNING"))).collect();
     let end = if warnings.is_empty() { "" } else { "\n" };
     format!("{facts}\n{}{warnings}{end}", tables(&status.tables))
+}
+
+/// Frames of no port that were dropped; those of ports are told with the ports.
+fn drops(status: &Status) -> String {
+    let by_reason = joined(status.drops.iter().map(|(reason, frames)| format!("{reason}={frames}")));
+    let total = status.drops.values().sum::<u64>();
+    if total == 0 { "0 of no port".to_owned() } else { format!("{total} of no port: {by_reason}") }
 }
 
 fn tables(fills: &[TableFill]) -> Table {

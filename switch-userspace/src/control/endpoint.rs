@@ -26,7 +26,8 @@ use crate::{
 impl Control {
     /// All endpoints, by name.
     #[must_use]
-    pub fn endpoints(&self) -> Vec<Endpoint> {
+    pub fn endpoints(&mut self) -> Vec<Endpoint> {
+        self.recheck();
         self.model.endpoints.iter().map(|(name, endpoint)| self.view_endpoint(name, endpoint)).collect()
     }
 
@@ -34,7 +35,8 @@ impl Control {
     ///
     /// # Errors
     /// There is none of that name.
-    pub fn endpoint(&self, name: &str) -> Result<Endpoint, ErrorBody> {
+    pub fn endpoint(&mut self, name: &str) -> Result<Endpoint, ErrorBody> {
+        self.recheck();
         self.find_endpoint(name).map_err(|error| error.told("inspect endpoint", name))
     }
 

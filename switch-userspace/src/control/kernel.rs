@@ -248,7 +248,7 @@ impl Kernel {
 }
 
 /// Turns "no such interface" into `None`.
-fn existing(link: Result<Link, NetnsError>) -> Result<Option<Link>, ControlError> {
+pub(super) fn existing(link: Result<Link, NetnsError>) -> Result<Option<Link>, ControlError> {
     match link {
         Ok(link) => Ok(Some(link)),
         Err(error) if error.kind() == ErrorKind::NoDevice => Ok(None),

@@ -8,8 +8,8 @@ use switch_common::abi::addr::{PortId, Slot};
 use super::{Control, error::ControlError, netns::reopen, plug, uplink::uplink_record};
 use crate::{
     api::types::{EndpointState, EventKind},
-    model::{Attachment, EndpointName, NetworkName, PortRef},
-    netns::{Link, LinkEvent, Netlink},
+    model::{Attachment, EndpointName, NetworkName, PortRef, Uplink},
+    netns::{Link, LinkEvent},
 };
 
 impl Control {
@@ -35,9 +35,13 @@ impl Control {
         let missing = endpoint.attachments.iter().find(|attachment| !self.has_host_side(attachment));
         let reason = missing.map(|attachment| {
             let (host, inner) = (&attachment.host_ifname, &attachment.ifname);
-            format!("interface {host}, the host's side of its {inner}, was deleted")
+            format!(
+                "interface {host}, the host's side of its {inner}, was deleted: a restart by `wye down` and `wye up` makes it again"
+            )
         });
-        if let Some(reason) = reason {
+        let inner_fault =
+            || endpoint.attachments.iter().find_map(|attachment| self.inner_fault(name, attachment));
+        if let Some(reason) = reason.or_else(inner_fault) {
             self.mark(name, EndpointState::Broken, reason);
             return;
         }
@@ -47,11 +51,27 @@ impl Control {
         }
     }
 
+    /// Looks again at endpoints that are not ready though all their ports are there: inside, what was wrong can be put right
+    /// unseen.
+    pub(super) fn recheck(&mut self) {
+        let is_attached = |name: &&EndpointName| {
+            let attachments = self.model.endpoints.get(*name).into_iter().flat_map(|at| &at.attachments);
+            attachments.into_iter().all(|attachment| self.mtus.contains_key(&attachment.slot))
+        };
+        let names: Vec<_> = self.ailments.keys().filter(is_attached).cloned().collect();
+        for name in &names {
+            self.check_health(name);
+        }
+    }
+
     /// The MTU of an attachment's interface inside its endpoint, where that can be had.
-    pub(super) fn inner_mtu(&self, name: &EndpointName, attachment: &Attachment) -> Option<u32> {
-        let inside = self.netns_of(name).ok()?;
-        let link = Netlink::open_in(&inside).ok()?.link_by_name(attachment.ifname.as_str()).ok()?;
-        (link.peer == Some(attachment.port.into())).then_some(link.mtu)
+    fn inner_mtu(&self, name: &EndpointName, attachment: &Attachment) -> Option<u32> {
+        self.look_inside(name, attachment).ok()?.mtu
+    }
+
+    /// What is wrong inside an endpoint, where that can be seen.
+    fn inner_fault(&self, name: &EndpointName, attachment: &Attachment) -> Option<String> {
+        self.look_inside(name, attachment).ok()?.fault
     }
 
     /// The attachment of an endpoint that has a slot.
@@ -61,18 +81,20 @@ impl Control {
     }
 
     fn follow_change(&mut self, link: &Link) -> Result<(), ControlError> {
-        let mut uplinks = self.model.uplinks();
-        let network =
-            uplinks.find(|(.., uplink)| uplink.ifname.as_str() == link.name).map(|(name, ..)| name.clone());
-        drop(uplinks);
-        if let Some(network) = network {
-            return self.follow_uplink(&network, &link.name);
+        let is_it = |uplink: &Uplink| uplink.ifname.as_str() == link.name || uplink.is_renamed(link);
+        let found = self.model.uplinks().find(|(.., uplink)| is_it(uplink));
+        if let Some((network, ifname)) = found.map(|(name, _, uplink)| (name.clone(), uplink.ifname.clone()))
+        {
+            return self.follow_uplink(&network, ifname.as_str());
         }
         let Some(peer) = link.peer else { return Ok(()) };
         if let Some(PortRef::Endpoint { endpoint, attachment, .. }) =
             self.model.port_by_id(PortId::from(peer))
         {
             let (endpoint, attachment) = (endpoint.clone(), attachment.clone());
+            if link.name != attachment.ifname.as_str() {
+                self.check_health(&endpoint);
+            }
             return self.follow_mtu(&endpoint, &attachment, Some(link.mtu));
         }
         Ok(())
@@ -86,9 +108,9 @@ impl Control {
                 let (endpoint, attachment) = (endpoint.clone(), attachment.clone());
                 self.follow_loss(&endpoint, &attachment)
             }
-            Some(PortRef::Uplink { network, uplink }) if uplink.ifname.as_str() == link.name => {
-                let network = network.clone();
-                self.follow_uplink(&network, &link.name)
+            Some(PortRef::Uplink { network, uplink }) => {
+                let (network, ifname) = (network.clone(), uplink.ifname.clone());
+                self.follow_uplink(&network, ifname.as_str())
             }
             _ => Ok(()),
         }
@@ -149,11 +171,11 @@ impl Control {
         let found =
             self.model.network(network)?.uplinks.iter().find(|uplink| uplink.ifname.as_str() == ifname);
         let Some(uplink) = found.cloned() else { return Ok(()) };
-        let link = self.kernel.host_link(ifname)?;
+        let link = self.kernel.uplink_link(&uplink)?;
         let known = self.mtus.get(&uplink.slot).copied();
         let is_same = |link: &Link| PortId::from(link.index) == uplink.port;
         if known.is_some() && !link.as_ref().is_some_and(is_same) {
-            self.kernel.datapath(|datapath| datapath.detach_port(uplink.port))?;
+            self.kernel.release_uplink(&uplink)?;
             self.mtus.remove(&uplink.slot);
         }
         let Some(link) = link else { return Ok(()) };

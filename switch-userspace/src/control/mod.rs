@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod fdb;
 pub mod handle;
+mod inner;
 mod kernel;
 mod link;
 mod netns;

@@ -128,7 +128,7 @@ impl Kernel {
     fn restore_network(&self, network: &model::Network) -> Result<(), ControlError> {
         self.set_domain(network)?;
         for uplink in &network.uplinks {
-            let Some(link) = self.host_link(uplink.ifname.as_str())? else { continue };
+            let Some(link) = self.uplink_link(uplink)? else { continue };
             let mut undo = Undo::new();
             self.plug_uplink(&mut undo, network, uplink, &link)?;
             undo.commit();

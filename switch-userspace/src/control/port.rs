@@ -106,6 +106,7 @@ impl Control {
             ifname: host_ifname(port).to_string(),
             ifindex: port.id().0,
             slot: slot.0,
+            attached: self.mtus.contains_key(&slot),
             mac: port.mac().to_string(),
             mtu: self.mtus.get(&slot).copied().unwrap_or_default(),
             settings: port.settings().clone(),

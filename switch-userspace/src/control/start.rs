@@ -160,7 +160,11 @@ impl Control {
     fn adopt(&mut self, endpoint: &EndpointName, slot: Slot) -> Result<(), ControlError> {
         let Some(attachment) = self.attachment_in(endpoint, slot) else { return Ok(()) };
         let network = self.model.network(&attachment.network)?;
-        let mtu = self.inner_mtu(endpoint, &attachment).unwrap_or(network.mtu).min(network.mtu);
+        let (seen, fault) = match self.look_inside(endpoint, &attachment) {
+            Ok(inner) => (inner.mtu, inner.fault),
+            Err(_) => (None, None),
+        };
+        let mtu = seen.unwrap_or(network.mtu).min(network.mtu);
         let record = super::plug::record(network, &attachment, mtu);
         self.kernel.datapath(|datapath| {
             datapath.set_vlans(record.slot, record.carried())?;
@@ -169,6 +173,9 @@ impl Control {
             datapath.set_neighbours(record.id, &super::plug::neighbours(network, &attachment))
         })?;
         self.mtus.insert(slot, mtu);
+        if let Some(fault) = fault {
+            self.mark(endpoint, EndpointState::Broken, fault);
+        }
         Ok(())
     }
 
@@ -190,9 +197,9 @@ impl Control {
         ifname: &IfName,
         port: PortId,
     ) -> Result<(), ControlError> {
-        let Some(link) = self.kernel.host_link(ifname.as_str())? else { return Ok(()) };
         let found = self.model.network(network)?.uplinks.iter().find(|uplink| uplink.ifname == *ifname);
         let Some(mut uplink) = found.cloned() else { return Ok(()) };
+        let Some(link) = self.kernel.uplink_link(&uplink)? else { return Ok(()) };
         if uplink.port != port {
             uplink.port = port;
             uplink.was_promiscuous = link.promiscuous;

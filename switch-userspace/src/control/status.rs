@@ -2,10 +2,16 @@
 
 use std::{fs, process};
 
-use switch_common::abi::{MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_PORTS, MAX_SLOTS, SCHEMA};
+use switch_common::{
+    abi::{MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_PORTS, MAX_SLOTS, SCHEMA},
+    stage::pipeline::NO_SLOT,
+};
 
 use super::{Control, error::ControlError};
-use crate::api::types::{ErrorBody, Facts, Limits, Status, TableFill, Version};
+use crate::{
+    api::types::{ErrorBody, Facts, Limits, Status, TableFill, Version},
+    model::PortRef,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A table that is fuller than this many hundredths is worth a warning.
@@ -22,7 +28,8 @@ impl Control {
     ///
     /// # Errors
     /// The datapath's tables cannot be read.
-    pub fn status(&self) -> Result<Status, ErrorBody> {
+    pub fn status(&mut self) -> Result<Status, ErrorBody> {
+        self.recheck();
         self.try_status().map_err(|error| error.told("read status", ""))
     }
 
@@ -64,6 +71,8 @@ impl Control {
                 memory_bytes: table.memory_bytes,
             })
             .collect();
+        let drops = self.kernel.datapath(|datapath| datapath.drops(NO_SLOT))?;
+        let is_missing = |port: &PortRef<'_>| !self.mtus.contains_key(&port.slot());
         Ok(Status {
             pid: process::id(),
             version: VERSION.to_owned(),
@@ -74,6 +83,8 @@ impl Control {
             endpoints: self.model.endpoints.len() as u64,
             endpoints_not_ready: self.ailments.len() as u64,
             ports: self.mtus.len() as u64,
+            ports_missing: self.model.ports().filter(is_missing).count() as u64,
+            drops: drops.into_iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect(),
             memory_bytes: tables.iter().map(|table| table.memory_bytes).sum(),
             warnings: self.warnings(&tables),
             tables,
@@ -88,6 +99,13 @@ impl Control {
         for (network, _, uplink) in self.model.uplinks() {
             if !self.mtus.contains_key(&uplink.slot) {
                 warnings.push(format!("uplink {} of network {network} is missing", uplink.ifname));
+            } else if let Ok(Some(link)) = self.kernel.uplink_link(uplink)
+                && link.name != uplink.ifname.as_str()
+            {
+                warnings.push(format!(
+                    "uplink {} of network {network} is called {} now; it is not found after a reboot unless it gets its name back",
+                    uplink.ifname, link.name
+                ));
             }
         }
         if !self.model.lost.is_empty() {

@@ -4,11 +4,11 @@ use switch_common::abi::addr::PortId;
 
 use super::{
     error::ControlError,
-    kernel::{Kernel, PortRecord},
+    kernel::{Kernel, PortRecord, existing},
     plug::{failure, ignore_gone},
 };
 use crate::{
-    model::{Model, Network, NetworkName, PortSettings, Uplink},
+    model::{Model, ModelError, Network, NetworkName, PortRef, PortSettings, Uplink},
     netns::{IfName, Link, LinkSettings, TeardownFailure, Undo},
 };
 
@@ -32,6 +32,10 @@ impl Kernel {
         }
         let mac = link.mac.filter(|mac| !mac.is_zero()).ok_or_else(|| unfit("it has no MAC address"))?;
         let port = PortId::from(link.index);
+        if let Some(PortRef::Uplink { network: owner, .. }) = model.port_by_id(port) {
+            let (ifname, network) = (ifname.to_string(), owner.to_string());
+            return Err(ModelError::UplinkTaken { ifname, network }.into());
+        }
         if let Some(other) = model.port_by_id(port) {
             return Err(unfit(&format!("its index {} is also that of port {}", link.index, other.name())));
         }
@@ -40,6 +44,16 @@ impl Kernel {
         let was_promiscuous = link.promiscuous;
         let uplink = Uplink { ifname: ifname.clone(), port, mac, slot, settings, was_promiscuous };
         Ok(model.add_uplink(network, uplink)?)
+    }
+
+    /// The interface of an uplink: the one of its name, else that of its index and MAC, which was renamed. `None` where there is
+    /// none.
+    pub(super) fn uplink_link(&self, uplink: &Uplink) -> Result<Option<Link>, ControlError> {
+        if let Some(link) = self.host_link(uplink.ifname.as_str())? {
+            return Ok(Some(link));
+        }
+        let link = existing(self.host.link_by_index(uplink.port.into()))?;
+        Ok(link.filter(|link| uplink.is_renamed(link)))
     }
 
     /// Makes an uplink a port: it takes every frame from then on.
@@ -76,7 +90,9 @@ impl Kernel {
     }
 
     fn set_promiscuous(&self, uplink: &Uplink, on: bool) -> Result<(), ControlError> {
-        if uplink.was_promiscuous || self.host_link(uplink.ifname.as_str())?.is_none() {
+        let link = existing(self.host.link_by_index(uplink.port.into()))?;
+        let is_it = link.is_some_and(|link| link.name == uplink.ifname.as_str() || uplink.is_renamed(&link));
+        if uplink.was_promiscuous || !is_it {
             return Ok(());
         }
         let settings = LinkSettings { promiscuous: Some(on), ..LinkSettings::default() };

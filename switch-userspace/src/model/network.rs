@@ -22,7 +22,7 @@ use super::{
     time::Timestamp,
     vlan::VLANS,
 };
-use crate::netns::IfName;
+use crate::netns::{IfName, Link};
 
 /// Largest L3 packet where nothing is said.
 const DEFAULT_MTU: u32 = 1500;
@@ -94,6 +94,21 @@ pub struct Uplink {
     pub settings: PortSettings,
     /// Whether it took every frame before it became a port, and so is to go on doing so afterwards.
     pub was_promiscuous: bool,
+}
+
+impl Uplink {
+    /// Whether `link`, which has another name, is its interface all the same.
+    #[must_use]
+    pub fn is_renamed(&self, link: &Link) -> bool {
+        PortId::from(link.index) == self.port && link.mac == Some(self.mac)
+    }
+
+    /// Its interface among those of the host: the one of its name, else one that was renamed.
+    #[must_use]
+    pub fn find<'a>(&self, links: &'a [Link]) -> Option<&'a Link> {
+        let by_name = links.iter().find(|link| link.name == self.ifname.as_str());
+        by_name.or_else(|| links.iter().find(|link| self.is_renamed(link)))
+    }
 }
 
 /// What a new network is to be.

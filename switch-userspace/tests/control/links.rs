@@ -5,7 +5,7 @@ use switch_userspace::{
     netns::{LinkSettings, Netlink, Netns},
 };
 
-use crate::support::{Switch, inside, ip};
+use crate::support::{Switch, inside, ip, run};
 
 fn state_is(switch: &mut Switch, name: &str, state: EndpointState) -> Endpoint {
     switch.follow_until(|switch| {
@@ -33,13 +33,49 @@ fn an_endpoint_that_lost_its_interface_is_broken_until_a_restart_makes_it_again(
     let index = a.attachments[0].host_ifindex.into();
     switch.at_host.delete_link(index).expect("deleted");
     let broken = state_is(&mut switch, "a", EndpointState::Broken);
-    assert!(broken.reason.is_some_and(|reason| reason.contains(&a.attachments[0].host_ifname)));
+    let reason = broken.reason.expect("a reason");
+    assert!(reason.contains(&a.attachments[0].host_ifname) && reason.contains("`wye up`"), "{reason}");
     assert_eq!(switch.status().endpoints_not_ready, 1);
+    assert_eq!((switch.status().ports, switch.status().ports_missing), (1, 1));
+    let ports = switch.ask(|control| control.ports()).expect("ports");
+    assert!(ports.iter().all(|port| port.attached == (port.name == b.name)), "{ports:?}");
     switch.restart();
     let again = switch.endpoint("a");
     assert_eq!(again.state, EndpointState::Ready);
     assert_eq!((ip(&again), &again.attachments[0].mac), (ip(&a), &a.attachments[0].mac));
     assert!(switch.reaches(&again, &ip(&b)));
+}
+
+#[test]
+fn an_endpoint_that_lost_its_address_unseen_is_broken_until_it_has_it_again() {
+    let mut switch = Switch::new();
+    switch.create("red", &["10.1.0.0/24"]);
+    let a = switch.add("a", "red");
+    let net = a.attachments[0].ips[0].to_string();
+    switch.kill();
+    assert!(run(&inside(&a), "ip", &["addr", "flush", "dev", "eth0"]));
+    switch.start();
+    let broken = switch.endpoint("a");
+    assert_eq!(broken.state, EndpointState::Broken);
+    assert!(broken.reason.is_some_and(|reason| reason.contains(&net) && reason.contains("ip addr add")));
+    assert!(run(&inside(&a), "ip", &["addr", "add", &net, "dev", "eth0"]));
+    assert_eq!(switch.endpoint("a").state, EndpointState::Ready);
+}
+
+#[test]
+fn an_interface_that_is_renamed_inside_its_endpoint_is_noticed_and_so_is_its_name_again() {
+    let mut switch = Switch::new();
+    switch.create("red", &[]);
+    let a = switch.add("a", "red");
+    let rename = |from: &str, to: &str| {
+        assert!(run(&inside(&a), "ip", &["link", "set", from, "down"]));
+        assert!(run(&inside(&a), "ip", &["link", "set", from, "name", to]));
+    };
+    rename("eth0", "foo0");
+    let broken = state_is(&mut switch, "a", EndpointState::Broken);
+    assert!(broken.reason.is_some_and(|reason| reason.contains("eth0 is called foo0")));
+    rename("foo0", "eth0");
+    state_is(&mut switch, "a", EndpointState::Ready);
 }
 
 #[test]

@@ -85,6 +85,35 @@ fn an_uplink_that_was_promiscuous_stays_so() {
 }
 
 #[test]
+fn an_uplink_that_was_renamed_stays_a_port_and_is_given_back_as_it_was() {
+    let mut switch = Switch::new();
+    let neighbour = Neighbour::of(&switch);
+    switch.create_with(on_uplink());
+    let a = switch.add("a", "red");
+    for words in ["up0 down", "up0 name foo0", "foo0 up"] {
+        let arguments: Vec<&str> = ["link", "set"].into_iter().chain(words.split(' ')).collect();
+        assert!(run(&switch.host, "ip", &arguments), "{words}");
+    }
+    let warned = |switch: &Switch| {
+        switch
+            .status()
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("up0 of network red is called foo0"))
+            .then_some(())
+    };
+    switch.follow_until(warned);
+    assert!(neighbour.reaches(&ip(&a)));
+    switch.restart();
+    assert!(warned(&switch).is_some());
+    assert!(neighbour.reaches(&ip(&a)));
+    assert!(switch.at_host.link_by_name("foo0").expect("foo0").promiscuous);
+    switch.remove("a");
+    switch.ask(|control| control.remove_network("red")).expect("removed");
+    assert!(!switch.at_host.link_by_name("foo0").expect("foo0").promiscuous);
+}
+
+#[test]
 fn an_uplink_that_comes_back_is_a_port_again() {
     let mut switch = Switch::new();
     let first = Neighbour::of(&switch);
@@ -108,7 +137,11 @@ fn an_interface_is_the_uplink_of_one_network_and_of_no_bridge() {
     switch.create_with(on_uplink());
     let twice = NetworkCreate { name: "blue".into(), subnets: nets(&["10.2.0.0/24"]), ..on_uplink() };
     let again = twice.clone();
-    assert_told(switch.ask(move |control| control.create_network(twice)), ExitClass::Conflict, "up0");
+    assert_told(
+        switch.ask(move |control| control.create_network(twice)),
+        ExitClass::Conflict,
+        "up0 is an uplink of network red",
+    );
     switch.ask(|control| control.remove_network("red")).expect("removed");
     let setup = |arguments: &[&str]| assert!(run(&switch.host, "ip", arguments), "{arguments:?}");
     setup(&["link", "add", "br0", "type", "bridge"]);

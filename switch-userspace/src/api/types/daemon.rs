@@ -1,6 +1,6 @@
 //! The daemon about itself.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +32,12 @@ pub struct Status {
     pub endpoints: u64,
     /// Number of endpoints that are not `ready`.
     pub endpoints_not_ready: u64,
-    /// Number of ports.
+    /// Number of ports that frames pass.
     pub ports: u64,
+    /// Number of ports whose interface is missing.
+    pub ports_missing: u64,
+    /// Frames of no port that were dropped, by reason; reasons without any are left out.
+    pub drops: BTreeMap<String, u64>,
     /// Fill of every table.
     pub tables: Vec<TableFill>,
     /// Memory of all tables, in bytes.

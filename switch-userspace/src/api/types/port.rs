@@ -34,6 +34,8 @@ pub struct Port {
     pub ifindex: u32,
     /// The port's dense number.
     pub slot: u16,
+    /// Whether its interface is there, so that frames pass.
+    pub attached: bool,
     /// The address of the interface behind it.
     pub mac: String,
     /// Largest L3 packet in bytes that it takes.
