@@ -110,7 +110,10 @@ fn entry_set_by_hand_does_not_move_by_frames(mode: Mode) {
         assert_eq!(heard, by(&["a", "b"], "I am here"));
         assert_eq!(kind_of(&segment, GUEST), Some((kind, "b".into())));
         assert_goes_to(&segment, &["b"]);
-        segment.wye.ok(&["fdb", "add", &mac, "dev", "c", word]);
+        let moved = ["fdb", "add", &mac, "dev", "c", word];
+        assert_eq!(segment.wye.fails(&moved).code, 4);
+        assert_goes_to(&segment, &["b"]);
+        segment.wye.ok(&[&moved[..], &["--replace"]].concat());
         assert_goes_to(&segment, &["c"]);
         segment.wye.ok(&["fdb", "del", &mac]);
         assert_goes_to(&segment, &["b", "c"]);

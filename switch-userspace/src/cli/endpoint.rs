@@ -1,6 +1,6 @@
 //! `wye endpoint`: workloads, each one a network namespace with interfaces on networks.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
@@ -132,7 +132,9 @@ pub(super) fn run(args: &EndpointArgs, place: &Place) -> Result<(), CliError> {
         Verb::Rm(rm) => rm.run(&client, routes::ENDPOINT),
         Verb::Label(label) => {
             let path = routes::fill(routes::ENDPOINT_LABELS, &[&label.name]);
-            let endpoint: Endpoint = client.patch(&path, &label_change(&label.labels))?;
+            let change = label_change(&label.labels)
+                .map_err(|why| CliError::Usage { command: "endpoint label", why })?;
+            let endpoint: Endpoint = client.patch(&path, &change)?;
             output::line(endpoint.name)
         }
     }
@@ -144,7 +146,8 @@ fn request(add: &Add) -> Result<EndpointAdd, CliError> {
         network: add.network.clone(),
         netns: add.netns.as_deref().map_or(Ok(NetnsChoice::Create), existing_netns)?,
         namespace: add.namespace.clone(),
-        labels: add.labels.iter().cloned().collect(),
+        labels: parse::distinct(&add.labels)
+            .map_err(|why| CliError::Usage { command: "endpoint add", why })?,
         connect: (&add.how).into(),
     })
 }
@@ -155,34 +158,42 @@ fn existing_netns(text: &str) -> Result<NetnsChoice, CliError> {
     Ok(NetnsChoice::Existing(path.to_string_lossy().into_owned()))
 }
 
-/// The last word about a key counts.
-fn label_change(words: &[LabelWord]) -> LabelChange {
-    let mut wanted = BTreeMap::new();
-    for word in words {
-        match word {
-            LabelWord::Set(key, value) => wanted.insert(key.clone(), Some(value.clone())),
-            LabelWord::Remove(key) => wanted.insert(key.clone(), None),
-        };
-    }
+/// Fails where two words are about the same label.
+fn label_change(words: &[LabelWord]) -> Result<LabelChange, String> {
+    let keys: Vec<_> = words.iter().map(|word| (word.key().to_owned(), String::new())).collect();
+    parse::distinct(&keys)?;
     let mut change = LabelChange::default();
-    for (key, value) in wanted {
-        match value {
-            Some(value) => drop(change.set.insert(key, value)),
-            None => change.remove.push(key),
+    for word in words.iter().cloned() {
+        match word {
+            LabelWord::Set(key, value) => drop(change.set.insert(key, value)),
+            LabelWord::Remove(key) => change.remove.push(key),
         }
     }
-    change
+    Ok(change)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
+    fn change(words: &[&str]) -> Result<LabelChange, String> {
+        let words: Vec<LabelWord> = words.iter().map(|word| word.parse().expect("a label word")).collect();
+        label_change(&words)
+    }
+
     #[test]
-    fn the_last_word_about_a_label_counts() {
-        let words = ["a=1", "b=1", "a-", "b=2", "c-"].map(|word| word.parse().expect("a label word"));
-        let change = label_change(&words);
-        assert_eq!(change.set, BTreeMap::from([("b".into(), "2".into())]));
-        assert_eq!(change.remove, ["a", "c"]);
+    fn labels_are_put_on_and_taken_off_in_one_go() {
+        let change = change(&["a=1", "b-"]).expect("a change");
+        assert_eq!(change.set, BTreeMap::from([("a".into(), "1".into())]));
+        assert_eq!(change.remove, ["b"]);
+    }
+
+    #[test]
+    fn two_words_about_one_label_are_refused() {
+        for words in [["a=1", "a=2"], ["a=1", "a-"], ["a-", "a-"]] {
+            assert_eq!(change(&words), Err("a is given twice".to_owned()), "{words:?}");
+        }
     }
 }

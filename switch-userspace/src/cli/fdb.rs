@@ -66,6 +66,9 @@ struct Add {
     /// The VLAN; without it that of the port's untagged frames.
     #[arg(long, value_name = "N")]
     vlan: Option<u16>,
+    /// Take the place of another entry that was set for the address.
+    #[arg(long)]
+    replace: bool,
 }
 
 /// Delete an entry.
@@ -141,8 +144,8 @@ pub(super) fn run(args: &FdbArgs, place: &Place) -> Result<(), CliError> {
             let port =
                 words.port.ok_or_else(|| usage("fdb add", "the port is missing: say `dev PORT`".into()))?;
             let kind = if words.kind == Some("sticky") { SetType::Sticky } else { SetType::Static };
-            let wanted =
-                FdbAdd { mac: add.mac.clone(), port, network: add.network.clone(), kind, vlan: add.vlan };
+            let (mac, network) = (add.mac.clone(), add.network.clone());
+            let wanted = FdbAdd { mac, port, network, kind, vlan: add.vlan, replace: add.replace };
             let entry: FdbEntry = place.client()?.post(routes::FDB, &wanted)?;
             output::line(entry.mac)
         }

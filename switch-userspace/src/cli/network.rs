@@ -52,10 +52,10 @@ enum Verb {
 struct Create {
     /// Its name, which has to be a possible interface name.
     name: String,
-    /// A subnet, at most one of each family; without any, a free IPv4 one is chosen.
+    /// A subnet, of either family; repeatable. Without any, a free IPv4 one is chosen.
     #[arg(long = "subnet", value_name = "CIDR")]
     subnets: Vec<IpNet>,
-    /// The gateway's address in a subnet; by default the subnet's first.
+    /// The gateway's address in a subnet, which the endpoints' default route leads to; by default the subnet's first.
     #[arg(long = "gateway", value_name = "IP")]
     gateways: Vec<IpAddr>,
     /// Where automatic addresses are taken from; by default the whole subnet.
@@ -153,7 +153,7 @@ pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
     let client = place.client()?;
     match &args.verb {
         Verb::Create(create) => {
-            let network: Network = client.post(routes::NETWORKS, &request(create))?;
+            let network: Network = client.post(routes::NETWORKS, &request(create)?)?;
             output::line(network.name)
         }
         Verb::Ls(ls) => ls.run::<Network>(&client, routes::NETWORKS),
@@ -174,8 +174,10 @@ pub(super) fn run(args: &NetworkArgs, place: &Place) -> Result<(), CliError> {
     }
 }
 
-fn request(create: &Create) -> NetworkCreate {
-    NetworkCreate {
+fn request(create: &Create) -> Result<NetworkCreate, CliError> {
+    let options =
+        parse::distinct(&create.options).map_err(|why| CliError::Usage { command: "network create", why })?;
+    Ok(NetworkCreate {
         name: create.name.clone(),
         subnets: create.subnets.clone(),
         gateways: create.gateways.clone(),
@@ -184,6 +186,6 @@ fn request(create: &Create) -> NetworkCreate {
         isolated: create.isolated,
         mtu: create.mtu,
         vlan: create.vlan,
-        options: create.options.iter().cloned().collect(),
-    }
+        options,
+    })
 }

@@ -1,6 +1,6 @@
 //! Argument values that clap does not know by itself.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use switch_common::abi::addr::MacAddr;
 
@@ -29,6 +29,21 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Pairs by their keys.
+///
+/// # Errors
+/// A key is there twice.
+pub(super) fn distinct(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, String> {
+    let mut by_key = BTreeMap::new();
+    for (key, value) in pairs.iter().cloned() {
+        if by_key.contains_key(&key) {
+            return Err(format!("{key} is given twice"));
+        }
+        by_key.insert(key, value);
+    }
+    Ok(by_key)
+}
+
 /// What `endpoint label` does with one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LabelWord {
@@ -36,6 +51,15 @@ pub(super) enum LabelWord {
     Set(String, String),
     /// `KEY-`: take it off.
     Remove(String),
+}
+
+impl LabelWord {
+    /// The label that it is about.
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Set(key, _) | Self::Remove(key) => key,
+        }
+    }
 }
 
 impl FromStr for LabelWord {

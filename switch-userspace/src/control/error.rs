@@ -213,6 +213,7 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::NoEndpoint { .. }
         | ModelError::NoPort { .. }
         | ModelError::NotAttached { .. }
+        | ModelError::NoLabel { .. }
         | ModelError::NoFdbEntry { .. } => ExitClass::NotFound,
         ModelError::AlreadyAttached { .. }
         | ModelError::NetworkExists { .. }
@@ -225,6 +226,7 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::AddressTaken { .. }
         | ModelError::MacTaken { .. }
         | ModelError::IfnameTaken { .. }
+        | ModelError::FdbEntryExists { .. }
         | ModelError::OtherNetwork { .. } => ExitClass::Conflict,
         ModelError::NoFreeSubnet
         | ModelError::AddressesExhausted { .. }
@@ -249,6 +251,10 @@ fn model_next(error: &ModelError) -> Option<String> {
         ModelError::Overlap { free: Some(free), .. } => Some(format!("use --subnet {free}, which is free")),
         ModelError::NoFreeSubnet => Some("name one with --subnet".into()),
         ModelError::SeveralNetworks { .. } => Some("name one with --network".into()),
+        ModelError::FdbEntryExists { .. } => Some("--replace puts the new entry in its place".into()),
+        ModelError::NoLabel { endpoint, .. } => {
+            Some(format!("`wye endpoint inspect {endpoint}` lists its labels"))
+        }
         ModelError::NoFdbEntry { .. } => Some("`wye fdb show` lists the entries".into()),
         ModelError::AddressesExhausted { .. } => {
             Some("remove an endpoint, or make a network with a larger --subnet or --ip-range".into())

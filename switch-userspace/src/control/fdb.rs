@@ -53,7 +53,7 @@ impl Control {
     /// Sets an entry that neither ages nor moves.
     ///
     /// # Errors
-    /// There is no such port; the MAC is none, or an endpoint's own; the FDB is full.
+    /// There is no such port; the MAC is none, or an endpoint's own; another entry was set for it; the FDB is full.
     pub fn add_fdb(&mut self, wish: FdbAdd) -> Result<types::FdbEntry, ErrorBody> {
         let object = wish.mac.clone();
         self.try_add_fdb(&wish).map_err(|error| error.told("add FDB entry", &object))
@@ -104,6 +104,13 @@ impl Control {
         let set = StaticEntry { mac, vlan: vlan_of(network, &port, wish.vlan)?, slot, kind: wish.kind };
         let key = set.key(network.domain);
         let before = self.static_entry(&network_name, key);
+        if let Some(other) = before
+            && other != (id, wish.kind.fdb_kind())
+            && !wish.replace
+        {
+            let (network, port) = (network_name.to_string(), self.port_name(other.0));
+            return Err(ModelError::FdbEntryExists { mac, network, port }.into());
+        }
         let mut next = self.model.clone();
         next.put_static_entry(&network_name, set)?;
         self.transact(next, |kernel, undo, _| {

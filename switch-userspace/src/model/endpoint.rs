@@ -198,10 +198,10 @@ impl Model {
         Ok(removed)
     }
 
-    /// Puts labels on an endpoint and takes others off; taking off one that is not there is no error.
+    /// Puts labels on an endpoint and takes others off.
     ///
     /// # Errors
-    /// No such endpoint.
+    /// No such endpoint; it does not have a label that is to be taken off.
     pub fn change_labels(
         &mut self,
         name: &EndpointName,
@@ -210,6 +210,9 @@ impl Model {
     ) -> Result<(), ModelError> {
         let endpoint =
             self.endpoints.get_mut(name).ok_or_else(|| ModelError::NoEndpoint { name: name.to_string() })?;
+        if let Some(key) = remove.iter().find(|key| !endpoint.labels.contains_key(key)) {
+            return Err(ModelError::NoLabel { endpoint: name.to_string(), key: key.to_string() });
+        }
         endpoint.labels.retain(|key, _| !remove.contains(key));
         endpoint.labels.extend(set);
         Ok(())

@@ -56,6 +56,14 @@ pub enum ModelError {
         /// Their names.
         ports: Vec<String>,
     },
+    /// The endpoint does not have the label.
+    #[error("endpoint {endpoint} has no label {key}")]
+    NoLabel {
+        /// The endpoint.
+        endpoint: String,
+        /// The label's key.
+        key: String,
+    },
     /// The endpoint is not on the network.
     #[error("endpoint {endpoint} is not on network {network}")]
     NotAttached {
@@ -254,6 +262,16 @@ pub enum ModelError {
         mac: MacAddr,
         /// The network that was looked at; all of them where there is none.
         network: Option<String>,
+    },
+    /// Another entry was set for the MAC.
+    #[error("{mac} was set on network {network} already, behind port {port} or of another type")]
+    FdbEntryExists {
+        /// The address.
+        mac: MacAddr,
+        /// The network.
+        network: String,
+        /// The port that it is behind.
+        port: String,
     },
     /// The MAC is in several networks.
     #[error("{mac} is in the FDB of several networks: {}", networks.join(", "))]

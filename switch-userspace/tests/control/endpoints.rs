@@ -2,11 +2,11 @@
 
 use switch_common::abi::addr::MacAddr;
 use switch_userspace::{
-    api::types::{Connect, EndpointState, LabelChange, NetnsChoice},
+    api::types::{Connect, EndpointState, ExitClass, LabelChange, NetnsChoice},
     netns::{Family, IfName, Netlink, Netns, NetnsError, Sysctl, TABLE_MAIN},
 };
 
-use crate::support::{Switch, inside, ip};
+use crate::support::{Switch, assert_told, inside, ip};
 
 #[test]
 fn an_endpoint_has_what_its_listing_says() {
@@ -132,7 +132,7 @@ fn labels_are_put_on_and_taken_off() {
     };
     for (wish, expected) in [
         (change(&[("app", "web"), ("tier", "1")], &[]), vec![("app", "web"), ("tier", "1")]),
-        (change(&[("tier", "2")], &["app", "never"]), vec![("tier", "2")]),
+        (change(&[("tier", "2")], &["app"]), vec![("tier", "2")]),
     ] {
         let name = a.name.clone();
         let labelled = switch.ask(move |control| control.label_endpoint(&name, wish)).expect("labelled");
@@ -140,6 +140,10 @@ fn labels_are_put_on_and_taken_off() {
             labelled.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(labels, expected);
     }
+    let (name, wish) = (a.name.clone(), change(&[("app", "web")], &["never"]));
+    let refused = switch.ask(move |control| control.label_endpoint(&name, wish));
+    assert_told(refused, ExitClass::NotFound, "no label never");
+    assert_eq!(switch.endpoint("a").labels.len(), 1);
 }
 
 #[test]

@@ -136,7 +136,8 @@ fn state_that_cannot_be_kept_is_taken_back() {
     switch.create("red", &[]);
     let a = switch.add("a", "red");
     let (port, mac) = (a.name.clone(), "02:00:00:00:aa:01");
-    let set = FdbAdd { mac: mac.into(), port, network: None, kind: SetType::Static, vlan: None };
+    let set =
+        FdbAdd { mac: mac.into(), port, network: None, kind: SetType::Static, vlan: None, replace: false };
     switch.ask(move |control| control.add_fdb(set)).expect("added");
     switch.create("empty", &[]);
     let before = switch.traces();

@@ -36,7 +36,7 @@ fn add(
     port: &str,
     kind: SetType,
 ) -> Result<FdbEntry, switch_userspace::api::types::ErrorBody> {
-    let wish = FdbAdd { mac: MAC.into(), port: port.into(), network: None, kind, vlan: None };
+    let wish = FdbAdd { mac: MAC.into(), port: port.into(), network: None, kind, vlan: None, replace: false };
     switch.ask(move |control| control.add_fdb(wish))
 }
 
@@ -62,13 +62,23 @@ fn own_addresses_are_known_and_others_are_learned_and_flushed() {
 }
 
 #[test]
-fn entries_that_were_set_stay_over_a_restart_until_they_are_deleted() {
+fn entries_that_were_set_stay_over_a_restart_until_they_are_replaced_or_deleted() {
     let mut switch = Switch::new();
     switch.create("red", &[]);
     let (a, b) = (switch.add("a", "red"), switch.add("b", "red"));
     let set = add(&switch, &b.name, SetType::Sticky).expect("added");
     assert_eq!((set.kind, set.port.as_str()), (FdbType::Sticky, b.name.as_str()));
-    let moved = add(&switch, &a.name, SetType::Static).expect("moved by command");
+    assert_told(add(&switch, &a.name, SetType::Static), ExitClass::Conflict, MAC);
+    assert_eq!(add(&switch, &b.name, SetType::Sticky).expect("the same again"), set);
+    let moved = FdbAdd {
+        mac: MAC.into(),
+        port: a.name.clone(),
+        network: None,
+        kind: SetType::Static,
+        vlan: None,
+        replace: true,
+    };
+    let moved = switch.ask(move |control| control.add_fdb(moved)).expect("moved by command");
     switch.restart();
     let query = FdbQuery { port: Some(a.name.clone()), ..FdbQuery::default() };
     assert!(entries(&switch, query).contains(&moved));
@@ -146,8 +156,14 @@ fn what_commands_may_not_do_to_the_fdb_is_refused() {
     switch.create("blue", &[]);
     let a = switch.add("a", "red");
     let own = a.attachments[0].mac.clone();
-    let take =
-        FdbAdd { mac: own.clone(), port: a.name.clone(), network: None, kind: SetType::Static, vlan: None };
+    let take = FdbAdd {
+        mac: own.clone(),
+        port: a.name.clone(),
+        network: None,
+        kind: SetType::Static,
+        vlan: None,
+        replace: false,
+    };
     assert_told(switch.ask(move |control| control.add_fdb(take)), ExitClass::Conflict, &a.name);
     let delete = FdbDelete { mac: own, network: None, vlan: None };
     assert_told(switch.ask(move |control| control.delete_fdb(&delete)), ExitClass::Conflict, &a.name);
@@ -158,6 +174,7 @@ fn what_commands_may_not_do_to_the_fdb_is_refused() {
         network: Some("blue".into()),
         kind: SetType::Static,
         vlan: None,
+        replace: false,
     };
     assert_told(switch.ask(move |control| control.add_fdb(other)), ExitClass::Conflict, "red");
 }

@@ -78,6 +78,9 @@ pub struct FdbAdd {
     /// The VLAN; without it that of the port's untagged frames.
     #[serde(default)]
     pub vlan: Option<u16>,
+    /// Takes the place of another entry that was set for the address.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 /// Deletes an entry.
