@@ -31,6 +31,7 @@ use crate::{
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
     events::Hub,
     netns::{Monitor, Netns, NetnsError},
+    privilege,
     run_dir::{LOCK_NAME, LastStart},
     run_lock::RunLock,
     store::{Store, StoreError},
@@ -46,6 +47,12 @@ pub enum DaemonError {
         instance: String,
         /// The lock file.
         lock: PathBuf,
+    },
+    /// The process may not do what a daemon does.
+    #[error("the process lacks {}", missing.join(" and "))]
+    Privilege {
+        /// The capabilities.
+        missing: Vec<&'static str>,
     },
     /// The instance has the other datapath.
     #[error("instance {instance} has the {mode} datapath already")]
@@ -91,6 +98,7 @@ impl DaemonError {
     pub fn class(&self) -> ExitClass {
         match self {
             Self::Running { .. } | Self::OtherMode { .. } => ExitClass::Conflict,
+            Self::Privilege { .. } => ExitClass::Permission,
             Self::Control(error) => error.code,
             Self::Io { source, .. } | Self::Start(source) => class::of_system(source),
             Self::Store(error) => class::of_store(error),
@@ -117,6 +125,10 @@ pub fn run(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Resul
 }
 
 fn serve(settings: &Settings, ready: impl FnOnce() -> io::Result<()>) -> Result<(), DaemonError> {
+    let missing = privilege::missing();
+    if !missing.is_empty() {
+        return Err(DaemonError::Privilege { missing });
+    }
     leftovers::refuse_other_mode(settings)?;
     let hub = Hub::default();
     let control = start_control(settings, &hub)?;

@@ -11,6 +11,7 @@ pub mod dirs;
 pub mod events;
 pub mod model;
 pub mod netns;
+mod privilege;
 pub mod reconcile;
 pub mod run_dir;
 pub mod run_lock;

@@ -123,10 +123,12 @@ fn user_without_privileges_is_told_so() {
         assert_told(args, &nobody.fails(&lab.wye, args, lab.wye.dir()), 6, &["the switch", "root"]);
     }
     let fresh = Wye::prepare(Mode::Ebpf);
-    for (wye, datapath) in [(&lab.wye, "ebpf"), (&fresh, "userspace")] {
+    for (wye, datapath) in [(&lab.wye, "ebpf"), (&fresh, "ebpf"), (&fresh, "userspace")] {
         for command in ["daemon", "up"] {
             let args = [command, "--datapath", datapath];
-            assert_told(&args, &nobody.fails(wye, &args, &nobody.own), 6, &[wye.instance(), "root"]);
+            let lacks = "the process lacks CAP_NET_ADMIN and CAP_SYS_ADMIN";
+            assert_told(&args, &nobody.fails(wye, &args, &nobody.own), 6, &[wye.instance(), lacks, "root"]);
+            assert_eq!(fs::read_dir(&nobody.own).expect("the folder").count(), 0, "{args:?}");
         }
     }
     before.0.assert_same(&lab.wye.census());

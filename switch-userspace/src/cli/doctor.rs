@@ -13,7 +13,7 @@ use super::{
 use crate::{
     datapath::{Mode, probe},
     netns::{IfName, LinkSettings, Netlink, Netns, NetnsError},
-    sys,
+    privilege, sys,
 };
 
 const EXAMPLES: &str = "\
@@ -134,13 +134,12 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
 fn examine(datapath: Mode, bpffs: &Path) -> Vec<Feature> {
     let for_ebpf = if datapath == Mode::Ebpf { Need::Needed } else { Need::Info };
     let newer = |version: &str| format!("run Linux {version} or newer, or use --datapath userspace");
-    let capability = |name, bit, need| {
-        Feature::asked(name, need, has_capability(bit), "run as root, or give the process the capability")
+    let capability = |(name, bit)| {
+        let answer = privilege::has(bit);
+        Feature::asked(name, Need::Needed, answer, "run as root, or give the process the capability")
     };
-    vec![
-        capability("CAP_NET_ADMIN", 12, Need::Needed),
-        capability("CAP_SYS_ADMIN", 21, Need::Needed),
-        capability("CAP_BPF", 39, for_ebpf),
+    let mut features: Vec<_> = privilege::NEEDED.into_iter().map(capability).collect();
+    features.extend([
         Feature::asked(
             "veth pairs between namespaces",
             Need::Needed,
@@ -175,7 +174,8 @@ fn examine(datapath: Mode, bpffs: &Path) -> Vec<Feature> {
             "sysctl -w net.core.bpf_jit_enable=1; slow without",
         ),
         bridge_netfilter(),
-    ]
+    ]);
+    features
 }
 
 /// Linux bridges pass their frames through iptables while this is on, which makes them slower; wye does not.
@@ -216,19 +216,6 @@ fn is_on(path: &str) -> io::Result<bool> {
     }
 }
 
-/// Whether the effective capabilities of this process have the bit.
-fn has_capability(bit: u32) -> io::Result<bool> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    effective_capabilities(&status)
-        .map(|effective| effective & 1 << bit != 0)
-        .ok_or(io::ErrorKind::InvalidData.into())
-}
-
-fn effective_capabilities(status: &str) -> Option<u64> {
-    let digits = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(digits.trim(), 16).ok()
-}
-
 fn kernel_release() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     release.trim_end().to_owned()
@@ -237,13 +224,6 @@ fn kernel_release() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn capabilities_are_read_from_the_process_status() {
-        let status = "Name:\twye\nCapPrm:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
-        assert_eq!(effective_capabilities(status), Some(0x1ff_ffff_ffff));
-        assert_eq!(effective_capabilities("Name:\twye\n"), None);
-    }
 
     #[test]
     fn a_directory_that_is_missing_is_no_bpf_file_system() {
