@@ -64,6 +64,7 @@ fn endpoints_that_come_and_go_cost_the_daemon_no_descriptor_and_no_thread(mode: 
     };
     // The first one opens what stays open for all that follow.
     cycle();
+    wait_until("the daemon has closed every connection", || connections(&wye) == 0);
     let (before, held, there) = (weight(&wye), objects_of(&wye), wye.census());
     for _ in 0..CYCLES {
         cycle();
@@ -114,6 +115,14 @@ fn weight(wye: &Wye) -> [usize; 2] {
         let folder = format!("/proc/{}/{what}", wye.daemon_pid());
         fs::read_dir(folder).expect("the daemon runs").count()
     })
+}
+
+/// Connections to the daemon that it has not closed yet. They have its socket's path, as the one that listens has.
+fn connections(wye: &Wye) -> usize {
+    let sockets =
+        fs::read_to_string(format!("/proc/{}/net/unix", wye.daemon_pid())).expect("the daemon runs");
+    let path = wye.dir().join("run").join(wye.instance()).join("wye.sock").display().to_string();
+    sockets.lines().filter(|line| line.ends_with(&path)).count() - 1
 }
 
 /// Numbers of the maps, programs and links that the daemon holds.
