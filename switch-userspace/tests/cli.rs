@@ -86,6 +86,11 @@ fn words_that_make_no_sense_exit_with_2_and_say_so_on_stderr() {
         "fdb add 02:00:5e:10:00:01 sticky",
         "network ls -o xml",
         "monitor -o json",
+        "monitor -c 0",
+        "endpoint label web a=1 a=2",
+        "endpoint add web --network red --label a=1 --label a=2",
+        "network create red --opt uplink=a --opt uplink=b",
+        "status --run-dir /dev/null",
         "status --instance ..",
         "up --datapath hardware",
     ] {
@@ -126,6 +131,50 @@ fn a_daemon_that_does_not_run_exits_with_5_and_says_how_to_start_it() {
         assert!(said.stderr.contains(&format!("`wye up --instance lab --run-dir {dir}`")), "{}", said.stderr);
         assert!(said.stderr.contains("nothing was changed"), "{}", said.stderr);
     }
+}
+
+#[test]
+fn a_place_where_no_socket_can_be_is_a_usage_error_and_sends_nobody_to_a_log() {
+    let run = RunDir::new();
+    let long = run.path().join("long".repeat(40));
+    for (dir, command) in [(Path::new("/dev/null"), "up"), (&long, "up"), (&long, "network ls")] {
+        let said = said(crate::command(Path::new(WYE), command).arg("--run-dir").arg(dir));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains("--run-dir") && !said.stderr.contains("wye.log"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_not_repeated_as_it_is() {
+    let run = RunDir::new();
+    let body = stand_in::refusal("conflict").replace("blue", r"bl\u001b[31m\nue");
+    let _daemon = StandIn::start(&run.socket(), move |_| (409, body.clone()));
+    let said = run.wye("network create blue");
+    assert!(said.stderr.starts_with(r"error: create network bl\u{1b}[31m\nue: its"), "{:?}", said.stderr);
+}
+
+#[test]
+fn usage_lines_have_nothing_that_only_a_variable_says() {
+    let mut create = command(Path::new(WYE), "network create");
+    let said = said(create.env("WYE_INSTANCE", "lab"));
+    assert!(said.stderr.contains("Usage: wye network create [OPTIONS] <NAME>"), "{}", said.stderr);
+}
+
+#[test]
+fn the_manual_is_among_the_nouns() {
+    assert!(wye("--help").stdout.contains("\n  man "));
+}
+
+#[test]
+fn status_tells_frames_of_no_port_and_missing_ports() {
+    let run = RunDir::new();
+    let status = r#"{"pid":1,"version":"1","instance":"default","mode":"ebpf","since":"","networks":1,"endpoints":2,
+        "endpoints_not_ready":0,"ports":1,"ports_missing":1,"drops":{"unknown_port":3,"punt_failed":4},"tables":[],
+        "memory_bytes":0,"warnings":[]}"#;
+    let _daemon = StandIn::start(&run.socket(), move |_| (200, status.to_owned()));
+    let page = run.wye("status").stdout;
+    assert!(page.contains("1 (1 missing: see `wye port ls`)"), "{page}");
+    assert!(page.contains("7 of no port: punt_failed=4,unknown_port=3"), "{page}");
 }
 
 #[test]
@@ -244,6 +293,8 @@ fn one_object_that_cannot_be_removed_does_not_keep_the_others() {
     assert_eq!(said.code, 4);
     assert_eq!(said.stdout, "red\ngreen\n");
     assert!(said.stderr.contains("overlaps"), "{}", said.stderr);
+    assert!(said.stderr.contains("removed: red, green"), "{}", said.stderr);
+    assert!(!said.stderr.contains("nothing was changed"), "{}", said.stderr);
     assert_eq!(daemon.requests().len(), 3);
 }
 

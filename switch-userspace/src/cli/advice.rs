@@ -78,13 +78,13 @@ pub(super) fn body(error: &CliError, place: &Place) -> ErrorBody {
         },
         CliError::Demo(error) => error.body(),
         CliError::Output(_) => told(ExitClass::Failed, "write", "the output".into(), None),
-        CliError::Several(_) => told(ExitClass::Failed, "do", "everything".into(), None),
+        CliError::Several { .. } => told(ExitClass::Failed, "do", "everything".into(), None),
     }
 }
 
 fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
     let (code, next) = match error {
-        ClientError::Refused(body) => return ErrorBody::clone(body),
+        ClientError::Refused(body) => return on_lines_of_their_own(body),
         ClientError::NoSocket { .. } => {
             (ExitClass::Unreachable, format!("start it with `{}`", place.command("up")))
         }
@@ -100,6 +100,10 @@ fn client_body(error: &ClientError, place: &Place) -> ErrorBody {
             "run the command as root, or as a user who may write to the socket".into(),
         ),
         ClientError::Timeout { .. } => (ExitClass::Timeout, format!("see `{}`", place.command("status"))),
+        ClientError::Connect { source, .. } if is_no_place(source) => (
+            ExitClass::Usage,
+            "name a directory for sockets with --run-dir, its path not much longer than 80 bytes".into(),
+        ),
         ClientError::Connect { .. } | ClientError::Broken { .. } => {
             (ExitClass::Unreachable, format!("see {}", place.log().display()))
         }
@@ -150,6 +154,7 @@ fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
         ),
         _ if code == ExitClass::Permission => "run the command as root".to_owned(),
         DaemonError::Io { .. }
+        | DaemonError::Privilege { .. }
         | DaemonError::Start(_)
         | DaemonError::Gone(_)
         | DaemonError::Datapath(_)
@@ -166,6 +171,25 @@ fn daemon_body(op: &str, error: &DaemonError, place: &Place) -> ErrorBody {
         why: error.to_string(),
         unchanged: NOTHING_CHANGED.to_owned(),
         next: Some(next),
+    }
+}
+
+/// Whether no socket can be where it was looked for: below a file, or at the end of too long a path.
+fn is_no_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory};
+    matches!(error.kind(), NotADirectory | InvalidInput | InvalidFilename)
+}
+
+/// What the daemon says, without line ends from names that it repeats.
+fn on_lines_of_their_own(body: &ErrorBody) -> ErrorBody {
+    let flat = |text: &str| text.replace('\n', "\\n");
+    ErrorBody {
+        code: body.code,
+        failed: flat(&body.failed),
+        object: flat(&body.object),
+        why: flat(&body.why),
+        unchanged: flat(&body.unchanged),
+        next: body.next.as_deref().map(flat),
     }
 }
 

@@ -1,6 +1,13 @@
 //! `wye down`: stops the daemon and waits until it is gone.
 
-use std::{fs::File, io, path::Path, sync::mpsc, thread, time::Duration};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use clap::Args;
 
@@ -38,13 +45,14 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
     let instance = &place.instance;
     let settings = args.dirs.choose_started(place)?.settings();
+    let end = End::of(&settings.run_dir)?;
     match place.client()?.post::<Stopped>(routes::STOP, &Stop { purge: args.purge }) {
-        Ok(Stopped { .. }) => wait_for_end(&settings.run_dir)?,
+        Ok(Stopped { .. }) => end.wait()?,
         Err(ClientError::NoSocket { .. } | ClientError::NotListening { .. } | ClientError::Broken { .. })
             if args.purge =>
         {
             // One that was killed just now may still hold its lock.
-            wait_for_end(&settings.run_dir)?;
+            end.wait()?;
             daemon::purge(&settings)
                 .map_err(|source| CliError::Daemon { op: "purge", source: Box::new(source) })?;
         }
@@ -52,7 +60,7 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
             say(format!("no daemon of instance {instance} runs"));
             return Ok(());
         }
-        Err(ClientError::Broken { .. }) => wait_for_end(&settings.run_dir)?,
+        Err(ClientError::Broken { .. }) => end.wait()?,
         Err(error) => return Err(error.into()),
     }
     if args.purge {
@@ -67,21 +75,39 @@ pub(super) fn run(args: &DownArgs, place: &Place) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The daemon holds its lock for as long as it lives.
-fn wait_for_end(run_dir: &Path) -> Result<(), CliError> {
-    let path = run_dir.join(run_dir::LOCK_NAME);
-    let failed = |source| CliError::File { op: "wait for", object: path.display().to_string(), source };
-    let lock = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(failed)?,
-    };
-    let (ended, wait) = mpsc::channel();
-    thread::spawn(move || {
-        let locked = lock.lock();
-        // Whoever waits wants the lock itself.
-        drop(lock);
-        ended.send(locked)
-    });
-    let locked = wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { after: END_TIMEOUT })?;
-    locked.map_err(failed)
+/// The end of a daemon, which holds its lock for as long as it lives.
+struct End {
+    path: PathBuf,
+    /// Opened while the daemon lived: a purge takes the file away. Nothing where there was none.
+    lock: Option<File>,
+}
+
+impl End {
+    /// Has an eye on the daemon that runs at present.
+    fn of(run_dir: &Path) -> Result<Self, CliError> {
+        let path = run_dir.join(run_dir::LOCK_NAME);
+        match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { path, lock: None }),
+            Err(source) => Err(failed(&path, source)),
+            Ok(lock) => Ok(Self { path, lock: Some(lock) }),
+        }
+    }
+
+    fn wait(self) -> Result<(), CliError> {
+        let Some(lock) = self.lock else { return Ok(()) };
+        let (ended, wait) = mpsc::channel();
+        thread::spawn(move || {
+            let locked = lock.lock();
+            // Whoever waits wants the lock itself.
+            drop(lock);
+            ended.send(locked)
+        });
+        let locked =
+            wait.recv_timeout(END_TIMEOUT).map_err(|_| CliError::StillRunning { after: END_TIMEOUT })?;
+        locked.map_err(|source| failed(&self.path, source))
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> CliError {
+    CliError::File { op: "wait for", object: path.display().to_string(), source }
 }

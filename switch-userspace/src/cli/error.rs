@@ -102,8 +102,13 @@ pub(super) enum CliError {
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// Some of several objects; the others are done.
-    #[error("{} of several failed", .0.len())]
-    Several(Vec<CliError>),
+    #[error("{} of several failed", errors.len())]
+    Several {
+        /// What became of them.
+        errors: Vec<CliError>,
+        /// The names of what was removed.
+        removed: Vec<String>,
+    },
     /// Nothing can be written to stdout.
     #[error("{0}")]
     Output(io::Error),
@@ -112,7 +117,15 @@ pub(super) enum CliError {
 impl CliError {
     /// Success where there are no errors.
     pub(super) fn unless_empty(errors: Vec<Self>) -> Result<(), Self> {
-        if errors.is_empty() { Ok(()) } else { Err(Self::Several(errors)) }
+        if errors.is_empty() { Ok(()) } else { Err(Self::Several { errors, removed: Vec::new() }) }
+    }
+
+    /// The same error of a command that has removed other objects.
+    pub(super) fn beside(mut self, names: Vec<String>) -> Self {
+        if let Self::Several { removed, .. } = &mut self {
+            *removed = names;
+        }
+        self
     }
 
     /// Whether it says something of the object only, so that the next one may be tried.
@@ -127,13 +140,23 @@ impl CliError {
         code
     }
 
+    /// As [`told`](Self::told), where other objects were removed by the same command.
+    fn told_beside(&self, removed: &[String], place: &Place) -> (u8, String) {
+        if removed.is_empty() || !self.is_about_object() {
+            return self.told(place);
+        }
+        let body = ErrorBody { unchanged: format!("removed: {}", removed.join(", ")), ..body(self, place) };
+        (body.code.exit_code(), text_of(&body))
+    }
+
     /// The exit code, and the text as it is to be printed.
     pub(super) fn told(&self, place: &Place) -> (u8, String) {
         match self {
-            Self::Several(errors) => {
+            Self::Several { errors, removed } => {
                 let both =
                     |(code, text): (u8, String), (_, more): (u8, String)| (code, format!("{text}\n{more}"));
-                errors.iter().map(|error| error.told(place)).reduce(both).unwrap_or_default()
+                let told = errors.iter().map(|error| error.told_beside(removed, place));
+                told.reduce(both).unwrap_or_default()
             }
             Self::DaemonFailed { code, said, .. } if !said.is_empty() => (*code, said.trim_end().to_owned()),
             Self::Run { source, .. } => (code_of_unrunnable(source), text_of(&body(self, place))),
@@ -157,19 +180,29 @@ impl CliError {
     }
 }
 
+/// A text without control characters but line ends: it may repeat what a terminal would obey.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && character != '\n' {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
 /// An error in full: the first line alone says what is wrong.
 fn text_of(body: &ErrorBody) -> String {
     let object = if body.object.is_empty() { String::new() } else { format!(" {}", body.object) };
-    let mut text = format!(
-        "{} {}{object}: {}",
-        style::error("error:"),
-        body.failed,
-        without_numbers(body.why.trim_end())
-    );
+    let object = printable(&object).replace('\n', "\\n");
+    let why = printable(&without_numbers(body.why.trim_end()));
+    let mut text = format!("{} {}{object}: {why}", style::error("error:"), body.failed);
     for more in
         [Some(&body.unchanged), body.next.as_ref()].into_iter().flatten().filter(|more| !more.is_empty())
     {
-        text += &format!("\n  {}", without_numbers(more));
+        text += &format!("\n  {}", printable(&without_numbers(more)));
     }
     text
 }
@@ -194,6 +227,11 @@ fn code_of_unrunnable(error: &io::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\tb\nc"), "a\\u{1b}[31m\\tb\nc");
+    }
 
     #[test]
     fn the_systems_words_are_kept_and_its_numbers_are_not() {

@@ -6,8 +6,13 @@ use clap::{Args, Command};
 
 use super::error::CliError;
 
+const EXAMPLES: &str = "\
+Examples:
+  wye man /usr/local/share/man/man1";
+
 /// Write the manual pages into a directory.
 #[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
 pub(super) struct ManArgs {
     /// The directory; it is made where it is missing.
     directory: PathBuf,

@@ -26,9 +26,13 @@ mod up;
 mod version;
 mod wishes;
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{
+    CommandFactory, Parser, Subcommand,
+    builder::StyledStr,
+    error::{ContextKind, ContextValue},
+};
 
 use self::{error::CliError, place::Place};
 
@@ -71,7 +75,6 @@ enum Command {
     Monitor(monitor::MonitorArgs),
     Demo(demo::DemoArgs),
     Completion(completion::CompletionArgs),
-    #[command(hide = true)]
     Man(man::ManArgs),
 }
 
@@ -79,13 +82,31 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     panic::told(|| {
-        let cli = Cli::parse();
+        let cli = Cli::try_parse().unwrap_or_else(|error| explained(error).exit());
         match dispatch(&cli) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => ExitCode::from(error.report(&cli.place)),
         }
     })
     .unwrap_or(ExitCode::FAILURE)
+}
+
+/// Gives an error the usage of the command that was typed: what variables say would be in it as if it had been typed.
+fn explained(mut error: clap::Error) -> clap::Error {
+    if error.get(ContextKind::Usage).is_some() {
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage(env::args_os().skip(1))));
+    }
+    error
+}
+
+fn usage(words: impl Iterator<Item = OsString>) -> StyledStr {
+    let mut command = Cli::command();
+    command.build();
+    let mut typed = &command;
+    for word in words {
+        typed = typed.find_subcommand(word).unwrap_or(typed);
+    }
+    typed.clone().render_usage()
 }
 
 fn dispatch(cli: &Cli) -> Result<(), CliError> {

@@ -27,7 +27,7 @@ pub(super) struct MonitorArgs {
     #[arg(long)]
     drops_only: bool,
     /// End after that many events.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     /// How to print an event.
     #[arg(short = 'o', long = "output", value_name = "FORMAT", value_enum, default_value_t = StreamFormat::Table)]

@@ -58,7 +58,14 @@ impl Inspect {
 impl Rm {
     /// Removes the objects whose place, but for the name, is `route`.
     pub(super) fn run(&self, client: &Client, route: &str) -> Result<(), CliError> {
-        for_each(&self.names, |name| print_removed(&client.delete(&routes::fill(route, &[name]))?))
+        let mut all = Vec::new();
+        let tried = for_each(&self.names, |name| {
+            let removed: Removed = client.delete(&routes::fill(route, &[name]))?;
+            print_removed(&removed)?;
+            all.extend(removed.names);
+            Ok(())
+        });
+        tried.map_err(|error| error.beside(all))
     }
 }
 
