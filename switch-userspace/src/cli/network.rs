@@ -73,7 +73,7 @@ struct Create {
     /// Largest packet in bytes, without Ethernet header.
     #[arg(long, value_name = "BYTES")]
     mtu: Option<u32>,
-    /// An option, such as uplink=eth1 or ageing=60 (seconds).
+    /// An option: uplink=IFACE, ageing=SECS, suppress=on|off, unknown-neighbours=flood|drop.
     #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]
     options: Vec<(String, String)>,
 }

@@ -65,7 +65,9 @@ impl Arena {
     /// Starts the switch.
     pub(crate) fn start(mode: Mode) -> Self {
         let wye = Wye::start(mode);
-        wye.ok(&["network", "create", "red", "--subnet", "10.1.0.0/16", "--subnet", "fd00:1::/64"]);
+        // The switch answers nobody itself: what the guard lets through is to be seen.
+        let subnets = ["--subnet", "10.1.0.0/16", "--subnet", "fd00:1::/64"];
+        wye.ok(&[&["network", "create", "red", "--opt", "suppress=off"], &subnets[..]].concat());
         let container = |name| wye.container(name, "red");
         let (attacker, victim) = (container("attacker"), container("victim"));
         let bystanders = ["left", "right"].map(container);
