@@ -77,9 +77,14 @@ pub(super) fn remove_key<K: Pod, V: Pod>(
 ) -> Result<bool, DatapathError> {
     match map.remove(key) {
         Ok(()) => Ok(true),
-        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(map_error(op, name)(error)),
     }
+}
+
+/// Whether a map operation failed because the key has no value.
+pub(super) fn is_missing(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error) if error.io_error.kind() == io::ErrorKind::NotFound)
 }
 
 impl Maps {

@@ -412,8 +412,12 @@ impl Datapath for KernelDatapath {
 }
 
 fn purge(netlink: &Netlink, prefix: &str, pins: &Pins) -> Result<(), Vec<DatapathError>> {
-    let steps =
-        [slow_path::remove_cpu_port(netlink, prefix), relay::remove(netlink, prefix, pins), pins.remove()];
+    let steps = [
+        object::clear_jumps(pins),
+        slow_path::remove_cpu_port(netlink, prefix),
+        relay::remove(netlink, prefix, pins),
+        pins.remove(),
+    ];
     let errors: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

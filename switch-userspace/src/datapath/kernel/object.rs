@@ -4,6 +4,7 @@ use std::fs;
 
 use aya::{
     Ebpf, EbpfLoader,
+    maps::{Map, MapData, ProgramArray},
     programs::{
         SchedClassifier,
         links::{FdLink, PinnedLink},
@@ -17,7 +18,7 @@ use switch_common::abi::{
 
 use super::{
     attach::link_error,
-    maps::{Maps, map_error},
+    maps::{Maps, is_missing, map_error},
     pins::{Pins, io_error},
 };
 use crate::datapath::{DatapathError, naming};
@@ -113,6 +114,28 @@ fn set_jumps(maps: &mut Maps, pins: &Pins) -> Result<(), DatapathError> {
         let target = pinned(pins, name)?;
         let fd = target.fd().map_err(program_error(name))?;
         maps.jumps.set(position, fd, 0).map_err(map_error("set", names::MAP_JUMPS))?;
+    }
+    Ok(())
+}
+
+/// Takes the tail-call targets out of their map: they hold the map and it holds them, which the kernel does not always untie by
+/// itself when the last pin goes.
+///
+/// # Errors
+/// The map is there and cannot be changed.
+pub(super) fn clear_jumps(pins: &Pins) -> Result<(), DatapathError> {
+    let path = pins.maps().join(names::MAP_JUMPS);
+    if !path.exists() {
+        return Ok(());
+    }
+    let data = MapData::from_pin(&path).map_err(map_error("open", names::MAP_JUMPS))?;
+    let map = Map::from_map_data(data).map_err(map_error("open", names::MAP_JUMPS))?;
+    let mut jumps = ProgramArray::try_from(map).map_err(map_error("open", names::MAP_JUMPS))?;
+    for (position, _) in names::JUMPS {
+        match jumps.clear_index(&position) {
+            Err(error) if !is_missing(&error) => return Err(map_error("clear", names::MAP_JUMPS)(error)),
+            _ => {}
+        }
     }
     Ok(())
 }
