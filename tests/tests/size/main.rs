@@ -133,7 +133,7 @@ fn the_fdb_takes_65536_entries_and_loses_nothing_when_full(mode: Mode) {
     let api = client(&wye);
     network(&api);
     let [a, b] = ["a", "b"].map(|name| Quiet::add(&wye, &api, name));
-    wye.ok(&["port", "set", "a", "--max-macs", "0"]);
+    wye.ok(&["port", "set", "a", "--guard", "off"]);
     let own = u64::try_from([&a, &b].len()).expect("a few");
     let capacity = u64::from(MAX_FDB_ENTRIES);
     let sources = MAX_FDB_ENTRIES + BEYOND;
