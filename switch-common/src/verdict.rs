@@ -106,6 +106,9 @@ pub enum FloodKind {
 }
 
 impl FloodKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::UnknownUnicast, Self::Broadcast, Self::Multicast];
+
     /// Reads a number back.
     #[must_use]
     #[inline(always)]

@@ -25,7 +25,7 @@ use switch_common::{
     stage::pipeline,
 };
 
-use crate::{clock::CoarseClock, frame::SkbFrame, tables::KernelTables};
+use crate::{clock::KernelClock, frame::SkbFrame, tables::KernelTables};
 
 /// tcx ingress of every port.
 #[classifier]
@@ -61,7 +61,7 @@ fn switch(ctx: TcContext) -> i32 {
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let switched = pipeline::known_port(port_id, &KernelTables)
-        .and_then(|port| pipeline::switch(&frame, headers, port_id, &port, &KernelTables, &CoarseClock));
+        .and_then(|port| pipeline::switch(&frame, headers, port_id, &port, &KernelTables, &KernelClock));
     match switched {
         Ok(verdict) | Err(verdict) => finish(&ctx, port_id, verdict),
     }

@@ -19,6 +19,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
+        storm::{GATES_PER_SLOT, StormGate},
         vlan::VlanSet,
     },
     stage::headers::Headers,
@@ -26,6 +27,7 @@ use switch_common::{
 
 const PORT_COUNT: usize = abi::MAX_PORTS as usize;
 const SLOT_COUNT: usize = abi::MAX_SLOTS as usize;
+const GATE_COUNT: usize = SLOT_COUNT * GATES_PER_SLOT as usize;
 const DROP_COUNT: usize = SLOT_COUNT * DROPS_PER_SLOT as usize;
 
 #[btf_map]
@@ -41,6 +43,8 @@ pub(crate) static VLANS: Array<VlanSet, SLOT_COUNT> = Array::new();
 #[btf_map]
 pub(crate) static NEIGHBOURS: HashMap<NeighbourKey, Neighbour, { abi::MAX_NEIGHBOURS as usize }> =
     HashMap::new();
+#[btf_map]
+pub(crate) static STORM: Array<StormGate, GATE_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]
 pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
 #[btf_map]

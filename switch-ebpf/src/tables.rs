@@ -7,7 +7,7 @@
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         addr::{DomainId, PortId, Slot},
         counters::drop_index,
@@ -16,6 +16,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
+        storm::{StormGate, gate_index},
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
@@ -60,6 +61,18 @@ impl Tables for KernelTables {
         // SAFETY: the value is copied at once. A record that is removed at this moment may already be another address's: then
         // one reply names a wrong station, as one that came a moment earlier would.
         unsafe { maps::NEIGHBOURS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        maps::STORM.get(gate_index(slot, kind)).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        let Some(gate) = maps::STORM.get_ptr_mut(gate_index(slot, kind)) else { return false };
+        // SAFETY: a live map value whose second word is the account; the control plane writes it at once.
+        unsafe { compare_exchange(gate.cast::<u64>().add(1), known.0, next.0) }
     }
 
     #[inline(always)]

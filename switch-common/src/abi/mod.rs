@@ -14,6 +14,7 @@ pub mod pod;
 pub mod port;
 pub mod punt;
 pub mod source;
+pub mod storm;
 pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.

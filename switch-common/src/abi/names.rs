@@ -29,6 +29,8 @@ pub const MAP_SOURCES: &str = "SOURCES";
 pub const MAP_VLANS: &str = "VLANS";
 /// Who is at an address: `NeighbourKey` to `Neighbour`.
 pub const MAP_NEIGHBOURS: &str = "NEIGHBOURS";
+/// Storm control by `gate_index`: `u32` to `StormGate`; memory-mapped by the daemon.
+pub const MAP_STORM: &str = "STORM";
 /// Flood lists: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
 /// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
@@ -51,13 +53,14 @@ pub const MAP_HEADERS: &str = "HEADERS";
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 16] = [
+pub const MAPS: [&str; 17] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
     MAP_SOURCES,
     MAP_VLANS,
     MAP_NEIGHBOURS,
+    MAP_STORM,
     MAP_FLOOD_LIST,
     MAP_PORT_STATE,
     MAP_PORT_COUNTERS,

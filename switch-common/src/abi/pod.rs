@@ -26,6 +26,7 @@ use crate::abi::{
     neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, PortState, SwitchConfig},
     source::SourceKey,
+    storm::StormGate,
     vlan::VlanSet,
 };
 
@@ -39,6 +40,7 @@ pod!(NeighbourKey, 20, [DomainId, u16, [u8; 16]]);
 pod!(Neighbour, 12, [PortId, MacAddr, [u8; 2]]);
 pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
 pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
+pod!(StormGate, 16, [u64, u64]);
 pod!(VlanSet, 512, [[u64; 64]]);
 pod!(PortState, 32, [u64, u64, u64, u64]);
 pod!(SwitchConfig, 16, [PortId, PortId, u64]);

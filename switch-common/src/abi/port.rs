@@ -45,6 +45,8 @@ impl PortFlags {
     pub const TRUNK: Self = Self(1 << 12);
     /// The port's tags are 802.1ad service tags.
     pub const SERVICE_TAGS: Self = Self(1 << 13);
+    /// There are limits to what the port may have flooded.
+    pub const STORM: Self = Self(1 << 14);
 
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =

@@ -8,9 +8,10 @@ use crate::{
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
+        storm::StormGate,
     },
     units::Nanos,
-    verdict::{DropReason, PuntReason, Verdict},
+    verdict::{DropReason, FloodKind, PuntReason, Verdict},
     wire::vlan::{Tag, VlanId},
 };
 
@@ -107,6 +108,12 @@ pub trait Tables {
     /// Who is at an address; `None` where that is not known.
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour>;
 
+    /// A port's limit for a kind of flood, with its account.
+    fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate;
+
+    /// Replaces the account `known` of a port by `next`; says `false` and changes nothing where it is another one by now.
+    fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool;
+
     /// The FDB entry of a key.
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry>;
 
@@ -144,6 +151,9 @@ pub trait Tables {
 
 /// The monotonic clock. Read only where time matters: a reading costs more than a table lookup.
 pub trait Clock {
-    /// Now.
+    /// Now, as exact as a scheduler's tick.
     fn now(&self) -> Nanos;
+
+    /// Now, exact to the microsecond: dearer.
+    fn exact_now(&self) -> Nanos;
 }

@@ -12,6 +12,7 @@ use crate::{
     stage::{
         env::{Clock, Frame, SIZED_SEGMENTS, Tables},
         headers::Headers,
+        storm,
         vlan::{self, Membership},
     },
     verdict::{DropReason, FloodKind, Verdict},
@@ -31,13 +32,15 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     tables: &T,
     clock: &C,
 ) -> Result<Verdict, DropReason> {
+    let flood = |kind| {
+        storm::charge(frame, headers, kind, port, tables, clock).map(|()| Verdict::flood_in(kind, member))
+    };
     if headers.dst.is_group() {
-        let kind = if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast };
-        return Ok(Verdict::flood_in(kind, member));
+        return flood(if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast });
     }
     let key = FdbKey::new(port.domain(), headers.dst).in_vlan(member.vlan());
     let Some(entry) = live_entry(key, port, tables, clock)? else {
-        return Ok(Verdict::flood_in(FloodKind::UnknownUnicast, member));
+        return flood(FloodKind::UnknownUnicast);
     };
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);
@@ -102,6 +105,17 @@ pub fn both_isolated(a: &PortConfig, b: &PortConfig) -> bool {
 #[inline(always)]
 pub fn exceeds_mtu<F: Frame>(frame: &F, headers: &Headers, out: &PortConfig) -> bool {
     largest_packet(frame, headers) > out.mtu()
+}
+
+/// Frames that a super-frame will become; 1 where it is none, or where its sender has cut its segments, of which no more is
+/// known.
+#[must_use]
+#[inline(always)]
+pub fn segments<F: Frame>(frame: &F, headers: &Headers) -> u32 {
+    match frame.segment_size() {
+        0 | SIZED_SEGMENTS => 1,
+        size => frame.len().saturating_sub(headers.payload_offset).div_ceil(size).max(1),
+    }
 }
 
 /// Bytes of the packet that an MTU counts, or of the largest that a super-frame will become. Segments that their sender has cut

@@ -9,4 +9,5 @@ pub mod learn;
 pub mod parse;
 pub mod pipeline;
 pub mod respond;
+pub mod storm;
 pub mod vlan;

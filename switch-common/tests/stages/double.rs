@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::{DomainConfig, DomainFlags},
@@ -12,6 +12,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        storm::{StormGate, StormLimit},
         vlan::VlanSet,
     },
     stage::env::{Clock, Frame, InsertError, ParseDepth, Tables},
@@ -66,6 +67,7 @@ pub(crate) struct TestTables {
     pub(crate) sources: RefCell<HashMap<SourceKey, SourceScope>>,
     pub(crate) vlans: RefCell<HashMap<Slot, VlanSet>>,
     pub(crate) neighbours: RefCell<HashMap<NeighbourKey, Neighbour>>,
+    pub(crate) gates: RefCell<HashMap<(Slot, u8), StormGate>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
     pub(crate) not_learned: RefCell<Vec<Slot>>,
@@ -76,6 +78,8 @@ pub(crate) struct TestTables {
     pub(crate) refuse_insert: Cell<Option<InsertError>>,
     /// Whether somebody else is quicker than the next move.
     pub(crate) refuse_move: Cell<bool>,
+    /// How often somebody else is quicker to charge a storm account from now on.
+    pub(crate) refuse_charges: Cell<u32>,
 }
 
 /// The domain of [`TestTables::with_ports`].
@@ -116,6 +120,12 @@ impl TestTables {
         self.fdb.borrow_mut().insert(FdbKey::new(DOMAIN, mac), entry);
     }
 
+    /// Gives port `number` a limit and an account that nothing was charged to.
+    pub(crate) fn limit(&self, number: u8, kind: FloodKind, limit: StormLimit) {
+        let gate = StormGate::new(limit, Nanos(0));
+        self.gates.borrow_mut().insert((Slot(u16::from(number)), kind as u8), gate);
+    }
+
     /// MACs that count as learned at port `number`.
     pub(crate) fn learned(&self, number: u8) -> u32 {
         self.learned.borrow().get(&Slot(u16::from(number))).copied().unwrap_or(0)
@@ -141,6 +151,22 @@ impl Tables for TestTables {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.neighbours.borrow().get(&key).copied()
+    }
+
+    fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        self.gates.borrow().get(&(slot, kind as u8)).copied().unwrap_or_default()
+    }
+
+    fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        if let Some(left) = self.refuse_charges.get().checked_sub(1) {
+            self.refuse_charges.set(left);
+            return false;
+        }
+        let mut gates = self.gates.borrow_mut();
+        let gate = gates.get_mut(&(slot, kind as u8)).expect("only what has a limit is charged");
+        assert_eq!(gate.paid_at(), known, "nobody else is there");
+        *gate = StormGate::new(gate.limit(), next);
+        true
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
@@ -219,6 +245,10 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Nanos {
+        self.0.get()
+    }
+
+    fn exact_now(&self) -> Nanos {
         self.0.get()
     }
 }

@@ -13,4 +13,5 @@ mod parse_l2;
 mod parse_properties;
 mod pipeline;
 mod respond;
+mod storm;
 mod vlan;

@@ -17,6 +17,7 @@ use switch_common::{
         neighbour::NeighbourKey,
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
+        storm::StormLimits,
         vlan::VlanSet,
     },
     units::Nanos,
@@ -285,6 +286,10 @@ pub trait Datapath: Send {
         port: PortId,
         neighbours: &[(NeighbourKey, MacAddr)],
     ) -> Result<(), DatapathError>;
+
+    /// Limits the floods of a slot's port, effective from the next frame on; what has not changed goes on counting. The port's
+    /// record says whether there are limits ([`PortFlags::STORM`]).
+    fn set_storm(&mut self, slot: Slot, limits: StormLimits);
 
     /// Detaches a port and forgets its record, its neighbours, its counters and the FDB entries that point to it. An interface that is
     /// gone already is no error.

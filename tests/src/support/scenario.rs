@@ -12,6 +12,7 @@ use switch_common::{
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        storm::{StormLimit, StormLimits},
         vlan::VlanSet,
     },
     units::Nanos,
@@ -71,6 +72,9 @@ pub struct PortSpec {
     /// The VLANs that it carries as a trunk.
     #[serde(default)]
     pub vlans: Vec<u16>,
+    /// Frames of each kind of flood that it may send before a long time is up; 0 is any number.
+    #[serde(default)]
+    pub storm_bursts: [u32; 3],
 }
 
 /// One of a port's switches.
@@ -192,6 +196,7 @@ impl PortSpec {
             allowed: 0,
             native_vlan: 0,
             vlans: Vec::new(),
+            storm_bursts: [0; 3],
         }
     }
 
@@ -199,11 +204,19 @@ impl PortSpec {
         let flags = Flag::ALL
             .into_iter()
             .fold(PortFlags::NONE, |all, (flag, bit, _)| all.with(bit, self.flags.contains(&flag)))
-            .with(PortFlags::MORE_SOURCES, self.allowed > 0);
+            .with(PortFlags::MORE_SOURCES, self.allowed > 0)
+            .with(PortFlags::STORM, self.storm_bursts != [0; 3]);
         let (domain, mac) = (DomainId(self.domain), port_mac(index));
         PortConfig::new(domain, slot(index), mac, self.mtu, self.max_macs, flags)
             .with_addresses(ipv4_address(self.address), ipv6_address(self.address))
             .with_native_vlan(VlanId::new(self.native_vlan).expect("a VLAN"))
+    }
+
+    /// At this rate no scenario earns another frame.
+    fn storm(&self) -> StormLimits {
+        let limit = |burst| if burst == 0 { StormLimit::NONE } else { StormLimit::new(1, burst) };
+        let [unknown_unicast, broadcast, multicast] = self.storm_bursts.map(limit);
+        StormLimits { unknown_unicast, broadcast, multicast }
     }
 
     fn sources(&self, index: usize) -> Vec<(SourceKey, SourceScope)> {
@@ -273,6 +286,12 @@ impl Scenario {
     pub fn vlans(&self, index: usize) -> VlanSet {
         let vlans = self.ports.get(&index).map(|port| port.vlans.as_slice()).unwrap_or_default();
         vlans.iter().filter_map(|vlan| VlanId::new(*vlan)).fold(VlanSet::default(), VlanSet::with)
+    }
+
+    /// The limits to the floods of the port with this index.
+    #[must_use]
+    pub fn storm(&self, index: usize) -> StormLimits {
+        self.ports.get(&index).map_or(StormLimits::NONE, PortSpec::storm)
     }
 
     /// What the port with this index may use beside its own.
@@ -353,6 +372,7 @@ fn random_port(rng: &mut Rng) -> PortSpec {
         allowed: *pick(rng, &[0, 0, 0, 1, 2]),
         native_vlan: *pick(rng, &[0, 5, 5, 7]),
         vlans: pick(rng, &[vec![], vec![5], vec![7], vec![5, 7, 4094]]).clone(),
+        storm_bursts: if rng.u8(..5) == 0 { [rng.u32(..3), rng.u32(..3), rng.u32(..3)] } else { [0; 3] },
     }
 }
 

@@ -12,6 +12,7 @@ use switch_common::{
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        storm::StormLimits,
         vlan::VlanSet,
     },
     units::Nanos,
@@ -107,6 +108,9 @@ impl Kernel {
                 self.datapath_mut().set_vlans(slot(index), vlans).expect("VLANs are set");
                 self.vlans[index] = vlans;
             }
+            // Accounts begin anew where limits change.
+            self.datapath_mut().set_storm(slot(index), StormLimits::NONE);
+            self.datapath_mut().set_storm(slot(index), scenario.storm(index));
             let sources = scenario.sources(index);
             if self.sources[index] != sources {
                 self.datapath_mut().set_sources(slot(index), &sources).expect("sources are set");

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 39] = [
+const REACHABLE: [&str; 40] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",
@@ -57,6 +57,7 @@ const REACHABLE: [&str; 39] = [
     "Drop(L2Encap)",
     "Drop(TinyFragment)",
     "Drop(Locked)",
+    "Drop(Storm)",
     "Punt(Ipv4Options)",
     "Punt(ManyNdOptions)",
     "Drop(NoNeighbour)",

@@ -10,6 +10,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         port::PortFlags,
         punt::punt_header,
+        storm::StormLimits,
     },
     stage::{
         env::{Clock, Frame, Tables},
@@ -67,6 +68,9 @@ impl<D: Depth> Reference<D> {
             self.tables.set_port(self.ports[index], scenario.config(index));
             self.tables.set_sources(slot(index), &scenario.sources(index)).expect("room for a few sources");
             self.tables.set_vlans(slot(index), scenario.vlans(index));
+            // Accounts begin anew where limits change.
+            self.tables.accounts().set_storm(slot(index), StormLimits::NONE);
+            self.tables.accounts().set_storm(slot(index), scenario.storm(index));
         }
         let now = MonotonicClock.now();
         for entry in &scenario.entries {

@@ -1,4 +1,5 @@
-//! Counters that kernel programs and this process add to at the same time: memory-mapped arrays, atomic additions only.
+//! Counters and storm control, which kernel programs and this process change at the same time: memory-mapped arrays, atomic
+//! operations only.
 
 use std::{
     os::fd::AsFd as _,
@@ -7,14 +8,16 @@ use std::{
 
 use aya::Ebpf;
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         MAX_SLOTS,
         addr::Slot,
         counters::{DROPS_PER_SLOT, drop_index},
         names,
         port::PortState,
+        storm::{GATES_PER_SLOT, StormGate, StormLimit, StormLimits, gate_index},
     },
+    units::Nanos,
 };
 
 use super::maps::data_of;
@@ -26,12 +29,15 @@ const LEARNED: usize = 0;
 const NOT_LEARNED: usize = 1;
 const SLOW_TX_FRAMES: usize = 2;
 const SLOW_TX_BYTES: usize = 3;
+/// 64-bit words of a [`StormGate`]: its limit, then its account.
+const GATE_WORDS: usize = size_of::<StormGate>() / size_of::<u64>();
 
 /// The accounts of all slots.
 #[derive(Debug)]
 pub(super) struct Accounts {
     states: SharedWords,
     drops: SharedWords,
+    gates: SharedWords,
 }
 
 impl Accounts {
@@ -44,6 +50,7 @@ impl Accounts {
         Ok(Self {
             states: share(ebpf, names::MAP_PORT_STATE, slots * STATE_WORDS)?,
             drops: share(ebpf, names::MAP_DROPS, slots * DROPS_PER_SLOT as usize)?,
+            gates: share(ebpf, names::MAP_STORM, slots * GATES_PER_SLOT as usize * GATE_WORDS)?,
         })
     }
 
@@ -111,6 +118,30 @@ impl Accounts {
         }
     }
 
+    /// Sets a slot's limits. The account of a limit that changes begins anew.
+    pub(super) fn set_storm(&self, slot: Slot, limits: StormLimits) {
+        for kind in FloodKind::ALL {
+            let Some((limit, paid_at)) = self.gate(slot, kind) else { return };
+            let wanted = limits.of(kind).to_bits();
+            if limit.swap(wanted, Relaxed) != wanted {
+                paid_at.store(0, Relaxed);
+            }
+        }
+    }
+
+    /// A slot's gate for a kind of flood; an open one where there is no such slot.
+    pub(super) fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        self.gate(slot, kind).map_or(StormGate::default(), |(limit, paid_at)| {
+            StormGate::new(StormLimit::from_bits(limit.load(Relaxed)), Nanos(paid_at.load(Relaxed)))
+        })
+    }
+
+    /// Replaces the account `known` by `next`; says `false` where it is another one by now.
+    pub(super) fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        self.gate(slot, kind)
+            .is_some_and(|(_, paid_at)| paid_at.compare_exchange(known.0, next.0, Relaxed, Relaxed).is_ok())
+    }
+
     /// A slot's drops; reasons without drops are left out.
     pub(super) fn drops(&self, slot: Slot) -> Vec<(DropReason, u64)> {
         let counts = DropReason::ALL.iter().filter_map(|reason| {
@@ -120,13 +151,19 @@ impl Accounts {
         counts.collect()
     }
 
-    /// Sets a slot's account and drops to zero.
+    /// Sets a slot's account and drops to zero, and takes its limits off.
     pub(super) fn reset(&self, slot: Slot) {
         let states = (0..STATE_WORDS).map(|field| self.word(slot, field));
         let drops = DropReason::ALL.iter().map(|reason| self.drops.word(drop_index(slot, *reason) as usize));
         for word in states.chain(drops).flatten() {
             word.store(0, Relaxed);
         }
+        self.set_storm(slot, StormLimits::NONE);
+    }
+
+    fn gate(&self, slot: Slot, kind: FloodKind) -> Option<(&AtomicU64, &AtomicU64)> {
+        let first = gate_index(slot, kind) as usize * GATE_WORDS;
+        Some((self.gates.word(first)?, self.gates.word(first + 1)?))
     }
 
     fn word(&self, slot: Slot, field: usize) -> Option<&AtomicU64> {

@@ -35,6 +35,7 @@ use switch_common::{
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState, SwitchConfig},
         source::{SourceKey, SourceScope},
+        storm::StormLimits,
         vlan::VlanSet,
     },
     stage::pipeline::NO_SLOT,
@@ -312,6 +313,10 @@ impl Datapath for KernelDatapath {
         neighbours: &[(NeighbourKey, MacAddr)],
     ) -> Result<(), DatapathError> {
         self.neighbours.set(&mut self.maps, port, neighbours)
+    }
+
+    fn set_storm(&mut self, slot: Slot, limits: StormLimits) {
+        self.maps.accounts().set_storm(slot, limits);
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -6,7 +6,7 @@ use std::{cell::RefCell, path::Path, sync::Arc};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         MAX_PORTS,
         addr::{DomainId, PortId, Slot},
@@ -16,6 +16,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
+        storm::StormGate,
         vlan::VlanSet,
     },
     stage::env::{InsertError, Tables},
@@ -81,6 +82,14 @@ impl Tables for SlowTables {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.neighbours.get(&key, 0).ok()
+    }
+
+    fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        self.accounts.storm_gate(slot, kind)
+    }
+
+    fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        self.accounts.storm_charge(slot, kind, known, next)
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {

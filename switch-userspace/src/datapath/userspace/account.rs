@@ -1,15 +1,17 @@
-//! What is counted by slot: traffic, drops, learned MACs. Shared by all workers, so every number is atomic.
+//! What is counted by slot: traffic, drops, learned MACs, storm control. Shared by all workers, so every number is atomic.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         MAX_SLOTS,
         addr::Slot,
         counters::{DROPS_PER_SLOT, PortCounters},
         port::PortState,
+        storm::{GATES_PER_SLOT, StormGate, StormLimit, StormLimits},
     },
+    units::Nanos,
 };
 
 /// The numbers of one slot.
@@ -22,6 +24,14 @@ struct Account {
     learned: AtomicU64,
     not_learned: AtomicU64,
     drops: [AtomicU64; DROPS_PER_SLOT as usize],
+    gates: [Gate; GATES_PER_SLOT as usize],
+}
+
+/// A [`StormGate`].
+#[derive(Debug)]
+struct Gate {
+    limit: AtomicU64,
+    paid_at: AtomicU64,
 }
 
 impl Account {
@@ -34,6 +44,8 @@ impl Account {
             learned: AtomicU64::new(0),
             not_learned: AtomicU64::new(0),
             drops: [const { AtomicU64::new(0) }; DROPS_PER_SLOT as usize],
+            gates: [const { Gate { limit: AtomicU64::new(0), paid_at: AtomicU64::new(0) } };
+                GATES_PER_SLOT as usize],
         }
     }
 }
@@ -109,6 +121,33 @@ impl Accounts {
         }
     }
 
+    /// Sets a slot's limits. The account of a limit that changes begins anew.
+    pub fn set_storm(&self, slot: Slot, limits: StormLimits) {
+        for kind in FloodKind::ALL {
+            let Some(gate) = self.gate(slot, kind) else { return };
+            let limit = limits.of(kind).to_bits();
+            if gate.limit.swap(limit, Relaxed) != limit {
+                gate.paid_at.store(0, Relaxed);
+            }
+        }
+    }
+
+    /// A slot's gate for a kind of flood; an open one where there is no such slot.
+    #[must_use]
+    pub fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        let open = StormGate::default();
+        self.gate(slot, kind).map_or(open, |gate| {
+            let limit = StormLimit::from_bits(gate.limit.load(Relaxed));
+            StormGate::new(limit, Nanos(gate.paid_at.load(Relaxed)))
+        })
+    }
+
+    /// Replaces the account `known` by `next`; says `false` where it is another one by now.
+    pub fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        let exchange = |gate: &Gate| gate.paid_at.compare_exchange(known.0, next.0, Relaxed, Relaxed).is_ok();
+        self.gate(slot, kind).is_some_and(exchange)
+    }
+
     /// Traffic of a slot.
     #[must_use]
     pub fn counters(&self, slot: Slot) -> PortCounters {
@@ -151,12 +190,17 @@ impl Accounts {
     /// Sets a slot to zero for its next port.
     pub fn clear(&self, slot: Slot) {
         let Some(account) = self.get(slot) else { return };
-        let Account { rx_frames, rx_bytes, tx_frames, tx_bytes, learned, not_learned, drops } = account;
-        for number in
-            [rx_frames, rx_bytes, tx_frames, tx_bytes, learned, not_learned].into_iter().chain(drops)
-        {
+        let Account { rx_frames, rx_bytes, tx_frames, tx_bytes, learned, not_learned, drops, gates } =
+            account;
+        let counts = [rx_frames, rx_bytes, tx_frames, tx_bytes, learned, not_learned];
+        let gates = gates.iter().flat_map(|gate| [&gate.limit, &gate.paid_at]);
+        for number in counts.into_iter().chain(drops).chain(gates) {
             number.store(0, Relaxed);
         }
+    }
+
+    fn gate(&self, slot: Slot, kind: FloodKind) -> Option<&Gate> {
+        self.get(slot).map(|account| &account.gates[kind as usize])
     }
 
     fn get(&self, slot: Slot) -> Option<&Account> {
@@ -198,6 +242,27 @@ mod tests {
         assert_eq!(accounts.drops(SLOT), []);
         assert_eq!(accounts.drops(Slot(8)), [(DropReason::TooBig, 3)]);
         assert_eq!(accounts.counters(Slot(8)).rx_bytes, 100);
+    }
+
+    #[test]
+    fn a_limit_that_changes_begins_a_new_account_and_one_that_stays_keeps_its_own() {
+        let accounts = Accounts::default();
+        let limits = StormLimits {
+            broadcast: StormLimit::new(10, 5),
+            multicast: StormLimit::new(10, 5),
+            ..StormLimits::NONE
+        };
+        accounts.set_storm(SLOT, limits);
+        for kind in FloodKind::ALL {
+            assert!(accounts.storm_charge(SLOT, kind, Nanos(0), Nanos(7)));
+            assert!(!accounts.storm_charge(SLOT, kind, Nanos(0), Nanos(8)));
+        }
+        accounts.set_storm(SLOT, StormLimits { broadcast: StormLimit::new(20, 5), ..limits });
+        let paid_at = |kind| accounts.storm_gate(SLOT, kind).paid_at();
+        assert_eq!(paid_at(FloodKind::Broadcast), Nanos(0));
+        assert_eq!(paid_at(FloodKind::Multicast), Nanos(7));
+        accounts.clear(SLOT);
+        assert_eq!(accounts.storm_gate(SLOT, FloodKind::Multicast), StormGate::default());
     }
 
     #[test]

@@ -12,4 +12,8 @@ impl Clock for MonotonicClock {
     fn now(&self) -> Nanos {
         sys::clock::monotonic()
     }
+
+    fn exact_now(&self) -> Nanos {
+        self.now()
+    }
 }

@@ -16,6 +16,7 @@ use switch_common::{
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
+        storm::StormLimits,
         vlan::VlanSet,
     },
     stage::{env::Tables as _, pipeline::NO_SLOT},
@@ -221,6 +222,10 @@ impl Datapath for UserspaceDatapath {
             map: names::MAP_NEIGHBOURS,
             capacity: MAX_NEIGHBOURS.into(),
         })
+    }
+
+    fn set_storm(&mut self, slot: Slot, limits: StormLimits) {
+        self.tables.accounts().set_storm(slot, limits);
     }
 
     fn ports(&self) -> Result<Vec<Port>, DatapathError> {

@@ -11,7 +11,7 @@ use std::{
 
 use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
-    DropReason,
+    DropReason, FloodKind,
     abi::{
         MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_NEIGHBOURS, MAX_SLOTS, MAX_SOURCES,
         addr::{DomainId, MacAddr, PortId, Slot},
@@ -21,6 +21,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
+        storm::StormGate,
         vlan::VlanSet,
     },
     stage::env::{InsertError, Tables},
@@ -303,6 +304,14 @@ impl Tables for View<'_> {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.configuration.neighbours.get(&key).copied()
+    }
+
+    fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
+        self.tables.accounts.storm_gate(slot, kind)
+    }
+
+    fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
+        self.tables.accounts.storm_charge(slot, kind, known, next)
     }
 
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
