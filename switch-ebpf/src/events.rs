@@ -9,7 +9,7 @@ use switch_common::{
     stage::env::{Clock, Frame},
 };
 
-use crate::{clock::CoarseClock, frame::SkbFrame, maps};
+use crate::{clock::KernelClock, frame::SkbFrame, maps};
 
 /// Loads have a fixed size: of a frame that is shorter than an event's room, an ARP message's length is tried, then an
 /// Ethernet header's.
@@ -24,7 +24,7 @@ const _: () = assert!(HEAD_BYTES as usize == EVENT_BYTES);
 #[inline(always)]
 pub(crate) fn report(frame: &SkbFrame, port: PortId, reason: DropReason) {
     let Some(gate) = maps::EVENT_GATES.get_ptr_mut(reason as u32) else { return };
-    let now = CoarseClock.now().0;
+    let now = KernelClock.now().0;
     // SAFETY: a per-CPU value of a live map.
     let unreported = unsafe {
         if (*gate).last_ns != 0 && now - (*gate).last_ns < EVENT_INTERVAL_NS {

@@ -81,6 +81,9 @@ fn words_that_make_no_sense_exit_with_2_and_say_so_on_stderr() {
         "exec web",
         "port set web",
         "port set web --learning maybe",
+        "port set web --storm bcast=-5",
+        "port set web --storm bcast=5/0",
+        "port set web --storm everything=5",
         "fdb show dev",
         "fdb show brport web",
         "fdb add 02:00:5e:10:00:01 sticky",
@@ -239,6 +242,7 @@ fn the_request_says_what_the_words_said() {
     run.wye("fdb show --network red dev web:eth1 dynamic");
     run.wye("endpoint label web a=1 b-");
     run.wye("port set web --hairpin on --max-macs 4");
+    run.wye("port set web --storm bcast=100/7 --storm unicast=0");
     let requests = daemon.requests();
     assert_eq!(requests[0].line, "POST /v1/endpoints");
     let body: serde_json::Value = serde_json::from_str(&requests[0].body).expect("JSON");
@@ -256,6 +260,10 @@ fn the_request_says_what_the_words_said() {
     let body: serde_json::Value = serde_json::from_str(&requests[4].body).expect("JSON");
     assert_eq!((&body["hairpin"], &body["max_macs"]), (&true.into(), &4.into()));
     assert!(body["learning"].is_null());
+    let body: serde_json::Value = serde_json::from_str(&requests[5].body).expect("JSON");
+    assert_eq!(body["storm"]["bcast"], serde_json::json!({"rate": 100, "burst": 7}));
+    assert_eq!(body["storm"]["unicast"], serde_json::json!({"rate": 0, "burst": 0}));
+    assert!(body["storm"]["mcast"].is_null());
 }
 
 #[test]

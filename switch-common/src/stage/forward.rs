@@ -32,15 +32,12 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     tables: &T,
     clock: &C,
 ) -> Result<Verdict, DropReason> {
-    let flood = |kind| {
-        storm::charge(frame, headers, kind, port, tables, clock).map(|()| Verdict::flood_in(kind, member))
-    };
-    if headers.dst.is_group() {
-        return flood(if headers.dst.is_broadcast() { FloodKind::Broadcast } else { FloodKind::Multicast });
-    }
     let key = FdbKey::new(port.domain(), headers.dst).in_vlan(member.vlan());
-    let Some(entry) = live_entry(key, port, tables, clock)? else {
-        return flood(FloodKind::UnknownUnicast);
+    let known = if headers.dst.is_group() { None } else { live_entry(key, port, tables, clock)? };
+    let Some(entry) = known else {
+        let kind = flood_kind(headers.dst);
+        storm::charge(frame, headers, kind, port, tables, clock)?;
+        return Ok(Verdict::flood_in(kind, member));
     };
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);
@@ -74,6 +71,18 @@ pub fn is_for_host<F: Frame>(frame: &F, port: &PortConfig) -> bool {
 #[inline(always)]
 pub fn is_for_host_too<F: Frame>(frame: &F, port: &PortConfig) -> bool {
     port.flags().has(PortFlags::UPLINK) && frame.load(0).is_some_and(|dst| MacAddr::new(dst).is_group())
+}
+
+/// The kind of a flood to this address.
+#[inline(always)]
+fn flood_kind(dst: MacAddr) -> FloodKind {
+    if dst.is_broadcast() {
+        FloodKind::Broadcast
+    } else if dst.is_group() {
+        FloodKind::Multicast
+    } else {
+        FloodKind::UnknownUnicast
+    }
 }
 
 #[inline(always)]

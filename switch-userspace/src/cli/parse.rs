@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use switch_common::abi::addr::MacAddr;
 
-use crate::model::{ModelError, SourcePair};
+use crate::{
+    api::types::StormChange,
+    model::{ModelError, SourcePair, StormRate},
+};
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -88,6 +91,49 @@ impl FromStr for Allowed {
     }
 }
 
+/// `bcast|mcast|unicast=RATE[/BURST]`: one limit of storm control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StormWord {
+    kind: StormKind,
+    rate: StormRate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StormKind {
+    Bcast,
+    Mcast,
+    Unicast,
+}
+
+impl StormWord {
+    /// What all of them change; of two for the same kind the later one counts.
+    pub(super) fn change(words: &[Self]) -> StormChange {
+        let last = |kind| words.iter().rev().find(|word| word.kind == kind).map(|word| word.rate);
+        StormChange {
+            bcast: last(StormKind::Bcast),
+            mcast: last(StormKind::Mcast),
+            unicast: last(StormKind::Unicast),
+        }
+    }
+}
+
+impl FromStr for StormWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, rate) = text.split_once('=').unwrap_or((text, ""));
+        let kind = match kind {
+            "bcast" => StormKind::Bcast,
+            "mcast" => StormKind::Mcast,
+            "unicast" => StormKind::Unicast,
+            _ => {
+                return Err("write bcast=RATE[/BURST], mcast=RATE[/BURST] or unicast=RATE[/BURST]".to_owned());
+            }
+        };
+        Ok(Self { kind, rate: rate.parse().map_err(|error: ModelError| error.to_string())? })
+    }
+}
+
 /// A MAC address in any case, printed in lower case.
 pub(super) fn mac(text: &str) -> Result<String, String> {
     text.parse::<MacAddr>().map(|mac| mac.to_string()).map_err(|error| error.to_string())
@@ -112,6 +158,17 @@ mod tests {
         assert_eq!("app=x-".parse(), Ok(LabelWord::Set("app".into(), "x-".into())));
         assert!("app".parse::<LabelWord>().is_err());
         assert!("-".parse::<LabelWord>().is_err());
+    }
+
+    #[test]
+    fn of_two_storm_limits_of_a_kind_the_later_counts_and_other_kinds_stay() {
+        let words = ["bcast=5", "unicast=0", "bcast=7/2"].map(|word| word.parse().expect(word));
+        let rate = |text: &str| Some(text.parse().expect("a rate"));
+        let change = StormChange { bcast: rate("7/2"), mcast: None, unicast: rate("0") };
+        assert_eq!(StormWord::change(&words), change);
+        for text in ["", "5", "bcast", "bcast=", "bcast=-5", "all=5", "BCAST=5", "bcast=5/"] {
+            assert!(text.parse::<StormWord>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use switch_common::DropReason;
 use super::{
     error::CliError,
     output::{self, Format, Listed, Output, joined, size},
-    parse::{Allowed, Switch},
+    parse::{Allowed, StormWord, Switch},
     place::Place,
     table::{Table, pairs},
 };
@@ -27,7 +27,8 @@ Examples:
   wye port set router --allow 02:00:00:00:00:07/10.0.0.7 --allow 02:00:00:00:00:08
   wye port set bridge --guard off
   wye port set web --vlan access=10
-  wye port set eth1 --vlan trunk=10,20-29,native=1";
+  wye port set eth1 --vlan trunk=10,20-29,native=1
+  wye port set web --storm bcast=100/200 --storm unicast=1000";
 
 /// Show ports and their counters, and set their switches.
 #[derive(Debug, Args)]
@@ -102,6 +103,10 @@ struct Change {
     /// A source it may use beside its own; repeatable, in place of those allowed before. `none` takes all of them back.
     #[arg(long, value_name = "MAC[/IP]|none")]
     allow: Vec<Allowed>,
+    /// At most RATE frames a second of this kind from it, and BURST at once (a second's worth unless said); RATE 0 takes the limit
+    /// off. Repeatable.
+    #[arg(long, value_name = "bcast|mcast|unicast=RATE[/BURST]")]
+    storm: Vec<StormWord>,
     /// Sort its frames by VLAN; `none` leaves that to the network.
     #[arg(long, value_name = "access=N|trunk=LIST[,native=N][,proto=802.1ad]|none")]
     vlan: Option<VlanChange>,
@@ -122,6 +127,7 @@ impl From<&Change> for PortChange {
             locked: change.locked.map(bool::from),
             allow: (!change.allow.is_empty())
                 .then(|| change.allow.iter().filter_map(|allowed| allowed.0).collect()),
+            storm: StormWord::change(&change.storm),
         }
     }
 }
@@ -199,6 +205,7 @@ fn page(port: &Port) -> String {
         ("MTU", port.mtu.to_string()),
         ("SWITCHES", switches_on(&port.settings)),
         ("ALLOWED", joined(port.settings.allow.iter().map(ToString::to_string))),
+        ("STORM", joined(port.settings.storm.named().map(|(kind, rate)| format!("{kind}={rate}")))),
         ("VLAN", port.settings.vlan.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("MACS", learned(port)),
         ("RX", format!("{} frames, {} bytes", counters.rx_frames, counters.rx_bytes)),

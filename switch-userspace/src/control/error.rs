@@ -208,6 +208,7 @@ fn model_class(error: &ModelError) -> ExitClass {
         | ModelError::TwoAddresses { .. }
         | ModelError::BadMac { .. }
         | ModelError::BadSource { .. }
+        | ModelError::BadStorm { .. }
         | ModelError::SeveralNetworks { .. } => ExitClass::Usage,
         ModelError::NoNetwork { .. }
         | ModelError::NoEndpoint { .. }
@@ -285,6 +286,7 @@ fn model_next(error: &ModelError) -> Option<String> {
         | ModelError::TwoAddresses { .. }
         | ModelError::BadMac { .. }
         | ModelError::BadSource { .. }
+        | ModelError::BadStorm { .. }
         | ModelError::MacTaken { .. }
         | ModelError::NoFreeMac { .. }
         | ModelError::OtherNetwork { .. }

@@ -13,6 +13,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey, FdbKind},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
+        storm::StormLimits,
         vlan::VlanSet,
     },
     units::Nanos,
@@ -100,6 +101,11 @@ impl PortRecord<'_> {
         let own_v6 = self.ipv6().skip(1).map(|ip| SourceKey::ipv6(self.slot, self.mac, ip.octets()));
         let own = own_v4.chain(own_v6).map(|key| (key, SourceScope::Listed));
         own.chain(self.settings.allow.iter().flat_map(|pair| pair.records(self.slot))).collect()
+    }
+
+    /// The limits to the port's floods.
+    pub(super) fn storm(&self) -> StormLimits {
+        self.settings.storm.limits()
     }
 
     fn ipv4(&self) -> impl Iterator<Item = Ipv4Addr> {
@@ -213,7 +219,10 @@ impl Kernel {
         undo.push(format!("detach port {id}", id = id.0), move || {
             self.datapath(|datapath| datapath.detach_port(id))
         });
-        self.datapath(|datapath| datapath.set_sources(record.slot, &record.sources()))?;
+        self.datapath(|datapath| {
+            datapath.set_storm(record.slot, record.storm());
+            datapath.set_sources(record.slot, &record.sources())
+        })?;
         self.put_fdb(record.own_key(), record.id, FdbKind::Endpoint)
     }
 

@@ -5,6 +5,7 @@ use switch_common::abi::{
     fdb::{FdbKey, FdbKind},
     port::PortConfig,
     source::{SourceKey, SourceScope},
+    storm::StormLimits,
     vlan::VlanSet,
 };
 
@@ -16,7 +17,7 @@ use super::{
     view::{host_ifname, kind},
 };
 use crate::{
-    api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings, VlanChange},
+    api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings, StormSettings, VlanChange},
     model::{Model, NetworkName, PortRef},
 };
 
@@ -141,6 +142,7 @@ struct Written {
     own: FdbKey,
     vlans: VlanSet,
     sources: Vec<(SourceKey, SourceScope)>,
+    storm: StormLimits,
 }
 
 impl Written {
@@ -152,12 +154,14 @@ impl Written {
             own: record.own_key(),
             vlans: record.carried(),
             sources: record.sources(),
+            storm: record.storm(),
         }
     }
 
     fn write(&self, kernel: &Kernel, before: &Self) -> Result<(), ControlError> {
         kernel.datapath(|datapath| {
             datapath.set_sources(self.slot, &self.sources)?;
+            datapath.set_storm(self.slot, self.storm);
             datapath.set_vlans(self.slot, self.vlans)?;
             datapath.update_port(self.id, self.config)
         })?;
@@ -181,6 +185,11 @@ fn changed(before: PortSettings, change: PortChange) -> PortSettings {
         guard: change.guard.unwrap_or(before.guard),
         locked: change.locked.unwrap_or(before.locked),
         allow: change.allow.unwrap_or(before.allow),
+        storm: StormSettings {
+            bcast: change.storm.bcast.unwrap_or(before.storm.bcast),
+            mcast: change.storm.mcast.unwrap_or(before.storm.mcast),
+            unicast: change.storm.unicast.unwrap_or(before.storm.unicast),
+        },
         vlan: change.vlan.map_or(before.vlan, VlanChange::into_setting),
     }
 }

@@ -169,6 +169,7 @@ impl Control {
         self.kernel.datapath(|datapath| {
             datapath.set_vlans(record.slot, record.carried())?;
             datapath.attach_port(record.id, record.config())?;
+            datapath.set_storm(record.slot, record.storm());
             datapath.set_sources(record.slot, &record.sources())?;
             datapath.set_neighbours(record.id, &super::plug::neighbours(network, &attachment))
         })?;

@@ -27,6 +27,15 @@ pub enum ModelError {
         /// What was given.
         text: String,
     },
+    /// A storm limit that no port can have.
+    #[error(
+        "{text:?} is no storm limit: RATE or RATE/BURST, whole frames a second and whole frames, each up to {}; RATE 0 is no limit",
+        super::storm::MAX_STORM_RATE
+    )]
+    BadStorm {
+        /// What was given.
+        text: String,
+    },
     /// An interface name that cannot be used.
     #[error(transparent)]
     Interface(#[from] netns::NameError),

@@ -15,6 +15,7 @@ mod pool;
 mod port;
 mod serial;
 mod source;
+mod storm;
 mod subnet;
 mod time;
 mod vlan;
@@ -41,6 +42,7 @@ pub use self::{
     pool::Occupied,
     port::{PortRef, PortSettings},
     source::SourcePair,
+    storm::{MAX_STORM_RATE, StormRate, StormSettings},
     subnet::{Subnet, SubnetError},
     time::Timestamp,
     vlan::PortVlans,

@@ -13,6 +13,7 @@ use super::{
     names::{EndpointName, NetworkName},
     network::Uplink,
     source::SourcePair,
+    storm::StormSettings,
     vlan::PortVlans,
 };
 
@@ -40,6 +41,8 @@ pub struct PortSettings {
     pub locked: bool,
     /// Sources beside the port's own.
     pub allow: Vec<SourcePair>,
+    /// Limits to what it may have flooded.
+    pub storm: StormSettings,
     /// How it sorts frames by VLAN; `None` is as its network says.
     pub vlan: Option<PortVlans>,
 }
@@ -57,6 +60,7 @@ impl Default for PortSettings {
             guard: true,
             locked: false,
             allow: Vec::new(),
+            storm: StormSettings::default(),
             vlan: None,
         }
     }
@@ -81,6 +85,7 @@ impl PortSettings {
             .with(PortFlags::HAIRPIN, self.hairpin)
             .with(PortFlags::GUARD, self.guard)
             .with(PortFlags::LOCKED, self.locked)
+            .with(PortFlags::STORM, self.storm.is_limited())
     }
 }
 
@@ -247,6 +252,7 @@ mod tests {
             guard: false,
             ..PortSettings::default()
         };
+        let limited = StormSettings { mcast: "5".parse().expect("a rate"), ..StormSettings::default() };
         for (settings, flag) in [
             (PortSettings { learning: true, ..off.clone() }, PortFlags::LEARNING),
             (PortSettings { flood: true, ..off.clone() }, PortFlags::FLOOD),
@@ -256,6 +262,7 @@ mod tests {
             (PortSettings { hairpin: true, ..off.clone() }, PortFlags::HAIRPIN),
             (PortSettings { guard: true, ..off.clone() }, PortFlags::GUARD),
             (PortSettings { locked: true, ..off.clone() }, PortFlags::LOCKED),
+            (PortSettings { storm: limited, ..off.clone() }, PortFlags::STORM),
         ] {
             assert_eq!(settings.flags(), flag);
         }

@@ -20,5 +20,5 @@ pub use self::{
     event::{Event, EventKind, EventQuery},
     fdb::{FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, Flushed, SetType},
     network::{Network, NetworkCreate, Removed},
-    port::{Counters, Port, PortChange, PortKind, PortSettings, VlanChange},
+    port::{Counters, Port, PortChange, PortKind, PortSettings, StormChange, StormSettings, VlanChange},
 };

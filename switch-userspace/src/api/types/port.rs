@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::PortSettings;
-use crate::model::{ModelError, PortVlans, SourcePair};
+use crate::model::{ModelError, PortVlans, SourcePair, StormRate};
+pub use crate::model::{PortSettings, StormSettings};
 
 /// What a port leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct PortChange {
     pub allow: Option<Vec<SourcePair>>,
     /// Takes the place of [`PortSettings::vlan`].
     pub vlan: Option<VlanChange>,
+    /// See [`PortSettings::storm`].
+    pub storm: StormChange,
 }
 
 /// A change of how a port sorts frames by VLAN; `none` leaves it to its network.
@@ -111,6 +113,18 @@ impl From<VlanChange> for String {
     fn from(change: VlanChange) -> Self {
         change.0.map_or_else(|| Self::from("none"), Self::from)
     }
+}
+
+/// Changes a port's storm limits; what is absent stays, and a rate of 0 takes a limit off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StormChange {
+    /// See [`StormSettings::bcast`].
+    pub bcast: Option<StormRate>,
+    /// See [`StormSettings::mcast`].
+    pub mcast: Option<StormRate>,
+    /// See [`StormSettings::unicast`].
+    pub unicast: Option<StormRate>,
 }
 
 /// Traffic through a port; `rx` came from it, `tx` went to it. A GSO super-frame counts as one frame.
