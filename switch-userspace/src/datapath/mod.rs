@@ -264,7 +264,7 @@ pub trait Datapath: Send {
     fn update_port(&mut self, port: PortId, config: PortConfig) -> Result<(), DatapathError>;
 
     /// Makes `sources` all that a guarded port may use beside its own MAC and addresses, effective from the next frame on.
-    /// The port's record says whether there are any ([`PortFlags::MORE_SOURCES`]).
+    /// The port's record says whether there are any (`PortFlags::MORE_SOURCES`).
     ///
     /// # Errors
     /// The table is full or could not be written.
@@ -288,7 +288,7 @@ pub trait Datapath: Send {
     ) -> Result<(), DatapathError>;
 
     /// Limits the floods of a slot's port, effective from the next frame on; what has not changed goes on counting. The port's
-    /// record says whether there are limits ([`PortFlags::STORM`]).
+    /// record says whether there are limits (`PortFlags::STORM`).
     fn set_storm(&mut self, slot: Slot, limits: StormLimits);
 
     /// Detaches a port and forgets its record, its neighbours, its counters and the FDB entries that point to it. An interface that is

@@ -56,7 +56,7 @@ impl Sysctl {
     /// The value, without the line end.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](super::ErrorKind::NotFound) where the kernel or the interface does not have it.
+    /// [`ErrorKind::NotFound`] where the kernel or the interface does not have it.
     pub fn read(&self) -> Result<String, NetnsError> {
         let text = fs::read_to_string(&self.path)
             .map_err(|source| NetnsError::system("read setting", self, source))?;

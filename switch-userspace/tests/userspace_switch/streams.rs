@@ -48,11 +48,13 @@ fn super_frames_pass_whole() {
     let mut lab = Lab::new();
     let (a, b) = (lab.container(), lab.container());
     let file = noise(FILE_BYTES);
+    let counters = |lab: &mut Lab, slot| lab.switch().counters(slot).expect("counters");
+    let before = (counters(&mut lab, a.slot), counters(&mut lab, b.slot));
     assert!(transfer(&a, &b, b.ipv4(), &file) == file);
-    let sent = lab.switch().counters(a.slot).expect("counters");
-    let delivered = lab.switch().counters(b.slot).expect("counters");
-    assert!(sent.rx_bytes / sent.rx_frames > 2 * 1514, "{sent:?}");
-    assert_eq!(sent.rx_bytes, delivered.tx_bytes);
+    let after = (counters(&mut lab, a.slot), counters(&mut lab, b.slot));
+    let sent_bytes = after.0.rx_bytes - before.0.rx_bytes;
+    assert!(sent_bytes / (after.0.rx_frames - before.0.rx_frames) > 2 * 1514, "{after:?}");
+    assert_eq!(sent_bytes, after.1.tx_bytes - before.1.tx_bytes);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One test for each datapath.
 
-/// Makes a test of each function, which takes a [`Mode`], for each datapath.
+/// Makes a test of each function, which takes a `Mode`, for each datapath.
 #[macro_export]
 macro_rules! both_datapaths {
     ($($test:ident),* $(,)?) => {
