@@ -53,7 +53,7 @@ impl Census {
             list_files(folder, &mut files);
         }
         Self {
-            links: lines(&["-o", "link", "show"]),
+            links: lines(&["-o", "link", "show"]).iter().map(|line| without_carrier(line)).collect(),
             addresses: lines(&["-o", "addr", "show"]),
             routes: both(&["route", "show", "table", "all"]),
             rules: both(&["rule", "show"]),
@@ -100,6 +100,16 @@ pub fn named_namespaces() -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
+/// An interface without what the kernel says of its carrier, which follows later than everything else.
+fn without_carrier(line: &str) -> String {
+    let words = line.split(' ').scan(false, |is_state, word| {
+        let kept = (!*is_state).then(|| word.replace("NO-CARRIER,", "").replace(",LOWER_UP", ""));
+        *is_state = word == "state";
+        Some(kept)
+    });
+    words.flatten().collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a name has the instance's in it as a whole: `wye-INSTANCE` and `INSTANCE-web`.
 fn is_of(name: &str, instance: &str) -> bool {
     !instance.is_empty() && (name.ends_with(instance) || name.contains(&format!("{instance}-")))
@@ -135,7 +145,15 @@ fn read_setting(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_of;
+    use super::{is_of, without_carrier};
+
+    #[test]
+    fn carriers_come_and_go_without_being_told() {
+        let with = "4: p0: <BROADCAST,UP,LOWER_UP> mtu 1500 qdisc noop state UP mode DEFAULT";
+        let without = "4: p0: <NO-CARRIER,BROADCAST,UP> mtu 1500 qdisc noop state DOWN mode DEFAULT";
+        assert_eq!(without_carrier(with), without_carrier(without));
+        assert!(without_carrier(with).ends_with("noop state mode DEFAULT"));
+    }
 
     #[test]
     fn namespaces_are_an_instance_s_by_its_whole_name() {
