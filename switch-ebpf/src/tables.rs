@@ -1,9 +1,9 @@
 //! The pipeline's tables on kernel maps.
 //!
 //! Shared values are read and written in single words or replaced whole by the map helpers. An FDB entry moves by one
-//! compare-and-exchange, so that exactly one CPU accounts for the move; what the accounts still lose where the control plane
-//! changes an entry at the same moment, it mends when it sweeps. Counters that several CPUs write are atomic; the others
-//! are per CPU.
+//! compare-and-exchange, so that exactly one CPU accounts for the move. Where the control plane changes the entry at that moment
+//! too, the accounts of the two ports can be off by one; one below zero lets a port learn more, never nothing. Counters that
+//! several CPUs write are atomic; the others are per CPU.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use switch_common::{

@@ -212,18 +212,22 @@ impl Kernel {
         record: &PortRecord<'_>,
     ) -> Result<(), ControlError> {
         let id = record.id;
-        self.datapath(|datapath| {
-            datapath.set_vlans(record.slot, record.carried())?;
-            datapath.attach_port(id, record.config())
-        })?;
         undo.push(format!("detach port {id}", id = id.0), move || {
             self.datapath(|datapath| datapath.detach_port(id))
         });
+        self.attach_port(record)?;
+        self.put_fdb(record.own_key(), record.id, FdbKind::Endpoint)
+    }
+
+    /// Tells the datapath all of a port and attaches it, unless it is attached. Attaching begins the counters and storm accounts of
+    /// its slot anew; sources that are not told yet are refused.
+    pub(super) fn attach_port(&self, record: &PortRecord<'_>) -> Result<(), ControlError> {
         self.datapath(|datapath| {
+            datapath.set_vlans(record.slot, record.carried())?;
+            datapath.attach_port(record.id, record.config())?;
             datapath.set_storm(record.slot, record.storm());
             datapath.set_sources(record.slot, &record.sources())
-        })?;
-        self.put_fdb(record.own_key(), record.id, FdbKind::Endpoint)
+        })
     }
 
     /// Sets a fixed FDB entry.

@@ -166,13 +166,9 @@ impl Control {
         };
         let mtu = seen.unwrap_or(network.mtu).min(network.mtu);
         let record = super::plug::record(network, &attachment, mtu);
-        self.kernel.datapath(|datapath| {
-            datapath.set_vlans(record.slot, record.carried())?;
-            datapath.attach_port(record.id, record.config())?;
-            datapath.set_storm(record.slot, record.storm());
-            datapath.set_sources(record.slot, &record.sources())?;
-            datapath.set_neighbours(record.id, &super::plug::neighbours(network, &attachment))
-        })?;
+        self.kernel.attach_port(&record)?;
+        let neighbours = super::plug::neighbours(network, &attachment);
+        self.kernel.datapath(|datapath| datapath.set_neighbours(record.id, &neighbours))?;
         self.mtus.insert(slot, mtu);
         if let Some(fault) = fault {
             self.mark(endpoint, EndpointState::Broken, fault);

@@ -74,7 +74,7 @@ impl Accounts {
     /// Adds one learned MAC unless the account holds `cap` already (0: no cap).
     pub(super) fn claim_learned(&self, slot: Slot, cap: u32) -> bool {
         let Some(learned) = self.word(slot, LEARNED) else { return false };
-        if learned.fetch_add(1, Relaxed) >= u64::from(cap) && cap != 0 {
+        if learned.fetch_add(1, Relaxed).cast_signed() >= i64::from(cap) && cap != 0 {
             learned.fetch_sub(1, Relaxed);
             return false;
         }
