@@ -19,7 +19,10 @@ use switch_common::{
         parse,
         vlan::{Membership, TagChange},
     },
-    wire::vlan::{self, Tag},
+    wire::{
+        eth,
+        vlan::{self, Tag},
+    },
 };
 
 use crate::{
@@ -79,8 +82,11 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
     if let Some(progress) = FloodProgress::from_mark(mark) {
         // SAFETY: as above. The copies must not carry the mark into anybody's rules.
         unsafe { (*raw(ctx)).mark = 0 };
-        let tag = SkbFrame::new(ctx).offloaded_tag();
-        write_word(ctx, MEMBER_WORD, tag.and_then(Membership::of_tag).unwrap_or(Membership::NONE).to_bits());
+        let frame = SkbFrame::new(ctx);
+        let tag = frame.offloaded_tag();
+        let behind = frame.load(eth::TYPE_OFFSET).map_or(0, u16::from_be_bytes);
+        let member = tag.and_then(|tag| Membership::of_tag(tag, behind)).unwrap_or(Membership::NONE);
+        write_word(ctx, MEMBER_WORD, member.to_bits());
         write_word(ctx, TAG_WORD, packed(tag));
         run_chunk(ctx, progress);
     }

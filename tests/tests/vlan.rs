@@ -22,6 +22,7 @@ use wye_tests::{
 both_datapaths!(
     ports_of_a_vlan_hear_each_other_with_the_tags_of_their_ports,
     frames_that_a_port_does_not_carry_are_counted_drops,
+    a_second_tag_never_becomes_the_first,
     a_unicast_leaves_with_the_tag_of_its_port,
     floods_longer_than_a_chunk_keep_their_vlan,
     programs_talk_within_a_vlan_and_not_across,
@@ -147,6 +148,22 @@ fn frames_that_a_port_does_not_carry_are_counted_drops(mode: Mode) {
     }
     let unknown_here = lab.heard("a", lab.mac("c"), &[]);
     assert!(!unknown_here.contains_key("c"), "{unknown_here:?}");
+}
+
+fn a_second_tag_never_becomes_the_first(mode: Mode) {
+    let lab = Lab::start(mode);
+    lab.wye.ok(&["port", "set", "t", "--vlan", "trunk=20,native=10"]);
+    let hidden = (TPID_8021Q, 20);
+    let as_payload = hello(&[hidden]);
+    let behind_a_priority = [("b", as_payload.clone()), ("s", hello(&[(TPID_8021AD, 10), hidden]))];
+    let from_a = lab.heard("a", MacAddr::BROADCAST, &[(TPID_8021Q, 0), hidden]);
+    assert_eq!(from_a, behind_a_priority.into(), "behind a priority tag");
+    let taken_off = [("a", as_payload.clone()), ("b", as_payload)];
+    let from_s = lab.heard("s", MacAddr::BROADCAST, &[(TPID_8021AD, 10), hidden]);
+    assert_eq!(from_s, taken_off.into(), "behind a tag that is taken off");
+    let before = lab.wye.drops("s", "vlan");
+    assert_eq!(lab.heard("s", lab.mac("t"), &[(TPID_8021AD, 10), hidden]), BTreeMap::new());
+    assert_eq!(lab.wye.drops("s", "vlan"), before + 1, "to a known station of the trunk");
 }
 
 fn a_unicast_leaves_with_the_tag_of_its_port(mode: Mode) {

@@ -73,6 +73,9 @@ pub const MAPS: [&str; 17] = [
     MAP_JUMPS,
 ];
 
+/// Maps that programs of one build share among themselves only: what lies in them may look different in another build.
+pub const MAPS_OF_BUILD: [&str; 2] = [MAP_HEADERS, MAP_JUMPS];
+
 /// Position of [`PROG_FLOOD`] in [`MAP_JUMPS`].
 pub const JUMP_FLOOD: u32 = 0;
 /// Position of [`PROG_GUARD`].

@@ -37,6 +37,8 @@ pub struct Headers {
     pub tag: Option<Tag>,
     /// Tags, wherever they lie.
     pub tags: u8,
+    /// Type of what is right behind the outermost tag; 0 without a tag.
+    pub behind_tag: u16,
     /// Type of the payload behind all tags and behind SNAP; 0 for other LLC frames.
     pub ethertype: u16,
     /// Offset of what is behind Ethernet header and tags, in bytes: an MTU counts from here.
@@ -77,6 +79,7 @@ impl Headers {
         src: MacAddr::ZERO,
         tag: None,
         tags: 0,
+        behind_tag: 0,
         ethertype: 0,
         body_offset: 0,
         l3_offset: 0,

@@ -38,15 +38,16 @@ pub fn learn_source<T: Tables, C: Clock>(
         return Ok(());
     }
     let key = FdbKey::new(port.domain(), headers.src).in_vlan(vlan);
-    if port.flags().has(PortFlags::LOCKED) {
-        let is_here = tables.fdb_lookup(key).is_some_and(|entry| entry.port() == port_id);
-        return if is_here { Ok(()) } else { Err(DropReason::Locked) };
-    }
-    if !port.flags().has(PortFlags::LEARNING) {
+    let is_locked = port.flags().has(PortFlags::LOCKED);
+    if !is_locked && !port.flags().has(PortFlags::LEARNING) {
         return Ok(());
     }
     let seen = FdbEntry::new(port_id, FdbKind::Learned, clock.now());
-    match tables.fdb_lookup(key) {
+    let known = tables.fdb_lookup(key);
+    if is_locked && known.is_none_or(|entry| entry.port() != port_id) {
+        return Err(DropReason::Locked);
+    }
+    match known {
         None => insert(key, seen, port, tables),
         Some(known) if !known.is_learned() => Ok(()),
         Some(known) if known.port() == port_id => {

@@ -78,6 +78,7 @@ fn parse_tags<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict>
     if let Some(tag) = frame.offloaded_tag() {
         headers.tag = Some(tag);
         headers.tags = 1;
+        headers.behind_tag = headers.ethertype;
     }
     for _ in 0..=MAX_TAGS {
         if !vlan::is_tpid(headers.ethertype) {
@@ -89,6 +90,7 @@ fn parse_tags<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict>
         let bytes = TagBytes(load(frame, headers.l3_offset, DropReason::ShortFrame)?);
         if headers.tag.is_none() {
             headers.tag = Some(Tag { tpid: headers.ethertype, tci: bytes.tci() });
+            headers.behind_tag = bytes.type_or_len();
         }
         headers.tags += 1;
         headers.ethertype = bytes.type_or_len();
@@ -106,12 +108,14 @@ fn parse_llc<F: Frame>(frame: &F, headers: &mut Headers) -> Result<u32, Verdict>
         return Err(Verdict::drop(DropReason::BadLlcLength));
     }
     headers.ethertype = 0;
-    if length < llc::SNAP_LEN {
-        return Ok(end);
-    }
-    let snap = SnapHeader(load(frame, headers.l3_offset, DropReason::BadLlcLength)?);
-    headers.is_ambiguous |= snap.protocol().is_some_and(is_judged);
-    if let Some(ethertype) = snap.ethertype() {
+    // Whatever the length says: not every receiver looks at it.
+    let Some(bytes) = frame.load(headers.l3_offset) else { return Ok(end) };
+    let snap = SnapHeader(bytes);
+    headers.is_ambiguous |=
+        snap.protocol().is_some_and(|protocol| is_judged(protocol) || vlan::is_tpid(protocol));
+    if let Some(ethertype) = snap.ethertype()
+        && length >= llc::SNAP_LEN
+    {
         headers.ethertype = ethertype;
         headers.l3_offset += llc::SNAP_LEN;
     }
@@ -181,6 +185,7 @@ fn parse_ipv6<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<()
 
 #[inline(always)]
 fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
+    let mut is_fragment = false;
     for _ in 0..F::DEPTH.extensions {
         let kind = headers.protocol;
         let extension = ExtensionHeader(load(frame, headers.l4_offset, DropReason::Ipv6Chain)?);
@@ -193,6 +198,10 @@ fn walk_extensions<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Ver
         }
         headers.protocol = extension.next_header();
         if kind == ipv6::NEXT_FRAGMENT {
+            if is_fragment {
+                return Err(Verdict::drop(DropReason::Ipv6Chain));
+            }
+            is_fragment = true;
             headers.fragment = place(extension.fragment_offset(), extension.more_fragments());
             check_fragment(headers, extension.fragment_offset()).map_err(Verdict::drop)?;
         }

@@ -4,6 +4,8 @@ use crate::{abi::addr::MacAddr, wire::be16};
 
 /// Header length in bytes, without tags.
 pub const LEN: u32 = 14;
+/// Offset of the type field in bytes.
+pub const TYPE_OFFSET: u32 = 12;
 /// Smallest number in the type field that is a type and not an 802.3 length.
 pub const MIN_TYPE: u16 = 0x0600;
 

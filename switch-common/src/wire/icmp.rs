@@ -16,6 +16,8 @@ pub const UNREACHABLE: u8 = 3;
 pub const SOURCE_QUENCH: u8 = 4;
 /// Redirect.
 pub const REDIRECT: u8 = 5;
+/// Router advertisement in IPv4 (RFC 1256).
+pub const ROUTER_ADVERTISEMENT_V4: u8 = 9;
 /// Time exceeded.
 pub const TIME_EXCEEDED: u8 = 11;
 /// Parameter problem.

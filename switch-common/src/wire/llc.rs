@@ -20,12 +20,13 @@ impl SnapHeader {
         }
     }
 
-    /// What a receiver that does not look at the OUI takes for the ethertype; `None` unless this is SNAP.
+    /// What a receiver that looks at neither the OUI, the control byte nor the response bit takes for the ethertype; `None` unless
+    /// this is SNAP.
     #[must_use]
     #[inline(always)]
     pub const fn protocol(&self) -> Option<u16> {
         match self.0 {
-            [0xaa, 0xaa, 0x03, ..] => Some(be16(&self.0, 6)),
+            [0xaa, 0xaa | 0xab, ..] => Some(be16(&self.0, 6)),
             _ => None,
         }
     }

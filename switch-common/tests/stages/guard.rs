@@ -180,6 +180,14 @@ fn encapsulations_that_receivers_read_differently_are_refused() {
         let snap = build::snap(oui, eth::TYPE_ARP, &inner);
         refused("SNAP", DropReason::L2Encap, build::eth_802_3(OTHER, OWN, &snap));
     }
+    for (named, length, llc) in [
+        ("SNAP longer than its length", 3, build::snap([0; 3], eth::TYPE_ARP, &inner)),
+        ("a tag in SNAP", 40, build::snap([0; 3], TPID_8021Q, &build::tag(0, eth::TYPE_ARP, &inner))),
+        ("a response in SNAP", 36, [&[0xaa, 0xab, 3, 0, 0, 0, 8, 6], &inner[..]].concat()),
+        ("another control byte", 36, [&[0xaa, 0xaa, 0x13, 0, 0, 0, 8, 6], &inner[..]].concat()),
+    ] {
+        refused(named, DropReason::L2Encap, build::eth(OTHER, OWN, length, &llc));
+    }
     passes("spanning tree", build::eth_802_3(OTHER, OWN, &[0x42, 0x42, 3, 0, 0]));
     passes(
         "SNAP that carries no IP",
@@ -243,6 +251,14 @@ fn routers_and_dhcp_servers_are_not_behind_a_guarded_port() {
         "redirect",
         DropReason::IcmpRedirect,
         v4(build::ipv4(icmp::PROTO_V4, &build::icmp_message(icmp::REDIRECT, [0; 4], &[0; 28]))),
+    );
+    refused(
+        "router advertisement in IPv4",
+        DropReason::RouterAdvertisement,
+        v4(build::ipv4(
+            icmp::PROTO_V4,
+            &build::icmp_message(icmp::ROUTER_ADVERTISEMENT_V4, [1, 2, 7, 8], &[10, 0, 0, 2, 0, 0, 0, 0]),
+        )),
     );
     refused("DHCP", DropReason::DhcpServer, v4(build::ipv4(udp::PROTO, &build::udp(67, 68, b""))));
     refused("DHCPv6", DropReason::DhcpServer, v6(build::ipv6(udp::PROTO, &build::udp(547, 546, b""))));

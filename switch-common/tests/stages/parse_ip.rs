@@ -229,6 +229,15 @@ fn fragments_that_bring_a_piece_of_the_first_header_are_refused() {
 }
 
 #[test]
+fn a_fragment_of_a_fragment_is_refused() {
+    for more in [false, true] {
+        let inner = build::fragment(udp::PROTO, 0, false, &build::udp(1, 2, &[]));
+        let outer = build::fragment(ipv6::NEXT_FRAGMENT, 0, more, &inner);
+        assert_eq!(parse(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &outer))), dropped(DropReason::Ipv6Chain));
+    }
+}
+
+#[test]
 fn fragments_behind_the_largest_packet_are_refused() {
     let fragment = build::fragment(udp::PROTO, 0xfff8, false, &[0xff; 8]);
     assert_eq!(parse(&v6(&build::ipv6(ipv6::NEXT_FRAGMENT, &fragment))), dropped(DropReason::TinyFragment));

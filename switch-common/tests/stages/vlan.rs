@@ -114,7 +114,7 @@ fn a_service_trunk_takes_customers_tags_as_payload() {
 #[test]
 fn frames_leave_with_the_tag_of_the_port_they_leave_by() {
     let tables = TestTables::with_ports(1);
-    let member = |tag| Membership::of_tag(tag).expect("a VLAN");
+    let member = |tag| Membership::of_tag(tag, 0).expect("a VLAN");
     let tagged = member(tag(TPID_8021Q, 0xa008));
     let left = |flags, native, carried: &[u16]| {
         set(&tables, 1, flags, native, carried);
@@ -128,6 +128,27 @@ fn frames_leave_with_the_tag_of_the_port_they_leave_by() {
     assert_eq!(left(SERVICE_TRUNK, 0, &[8]), Some(TagChange { strip: true, push }));
     assert_eq!(left(TRUNK, 8, &[]), Some(TagChange { strip: true, push: None }));
     assert_eq!(left(TRUNK, 0, &[9]), None);
+}
+
+#[test]
+fn a_second_tag_never_becomes_the_first() {
+    let tables = TestTables::with_ports(2);
+    let hidden = |ingress: (PortFlags, u16, &[u16]), egress: PortFlags, tags: &[Tag]| {
+        set(&tables, 1, ingress.0, ingress.1, ingress.2);
+        set(&tables, 2, egress, 10, &[20]);
+        let headers = parse(&frame(tags)).expect("a frame that parses");
+        let member = classify(&headers, &tables.config(1), &tables).expect("a VLAN");
+        assert_eq!(member.vlan(), vlan(10), "{tags:?}");
+        leave(member, &tables.config(2), &tables)
+    };
+    let (c, s) = (|id| tag(TPID_8021Q, id), |id| tag(TPID_8021AD, id));
+    assert_eq!(hidden((ACCESS, 10, &[]), TRUNK, &[c(0), c(20)]), None, "behind a priority tag");
+    assert_eq!(hidden((TRUNK, 0, &[10]), TRUNK, &[c(10), c(20)]), None, "behind a tag that is taken off");
+    assert_eq!(hidden((SERVICE_TRUNK, 10, &[]), TRUNK, &[c(20)]), None, "a customer's tag on a native VLAN");
+    assert_eq!(hidden((SERVICE_TRUNK, 0, &[10]), SERVICE_TRUNK, &[s(10), s(20)]), None);
+    let stripped = Some(TagChange { strip: true, push: None });
+    assert_eq!(hidden((SERVICE_TRUNK, 0, &[10]), SERVICE_TRUNK, &[s(10), c(20)]), stripped, "payload there");
+    assert_eq!(hidden((TRUNK, 0, &[10]), ACCESS, &[c(10), c(20)]), stripped, "an access port goes by no tag");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! ICMP: no redirects, and errors only about packets that the sender was sent (RFC 5927).
+//! ICMP: no redirects, no router advertisements, and errors only about packets that the sender was sent (RFC 5927).
 
 use super::source::Source;
 use crate::{
@@ -19,6 +19,7 @@ pub(super) fn check_v4<F: Frame, T: Tables>(
 ) -> Result<(), DropReason> {
     match headers.icmp_type() {
         icmp::REDIRECT => Err(DropReason::IcmpRedirect),
+        icmp::ROUTER_ADVERTISEMENT_V4 => Err(DropReason::RouterAdvertisement),
         icmp::UNREACHABLE | icmp::SOURCE_QUENCH | icmp::TIME_EXCEEDED | icmp::PARAMETER_PROBLEM => {
             let inner = Ipv4Header(load_inner(frame, headers)?);
             let is_own = source.may_use_ipv4(inner.dst()) && inner.src() == first4(headers.dst_ip);

@@ -19,7 +19,7 @@ use crate::{
         env::{Frame, Tables},
         forward::both_isolated,
         headers::{Fragment, Headers, Network, first4},
-        vlan::{self, Membership},
+        vlan::Membership,
     },
     verdict::{DropReason, Verdict},
     wire::{arp, eth, icmp, ipv6, neighbour as wire},
@@ -93,7 +93,7 @@ fn is_announcement(headers: &Headers) -> bool {
     headers.network == Network::Arp && headers.src_ip == headers.dst_ip
 }
 
-/// Whether frames of the asker could get to the station.
+/// Whether frames of the asker could get to the station, which has its address in the VLAN of its untagged frames.
 #[inline(always)]
 fn is_reachable<T: Tables>(known: Neighbour, member: Membership, asker: &PortConfig, tables: &T) -> bool {
     known.port() == NO_PORT
@@ -101,6 +101,6 @@ fn is_reachable<T: Tables>(known: Neighbour, member: Membership, asker: &PortCon
             at.domain() == asker.domain()
                 && at.flags().has(PortFlags::READY)
                 && !both_isolated(asker, &at)
-                && vlan::leave(member, &at, tables).is_some()
+                && at.native_vlan() == member.vlan()
         })
 }
