@@ -11,13 +11,13 @@ use aya_ebpf::{
 use switch_common::{
     DropReason, FloodKind, PuntReason, Verdict,
     abi::{
-        addr::PortId,
+        addr::{MacAddr, PortId},
         names::{JUMP_FLOOD, JUMP_RESPOND},
         port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
     stage::{
-        env::Tables,
+        env::{Frame, Tables},
         forward::is_for_host_too,
         vlan::{Membership, TagChange},
     },
@@ -44,7 +44,7 @@ pub(crate) const PASS: i32 = TC_ACT_OK;
 #[inline(always)]
 pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
     match verdict.outcome() {
-        Some(Outcome::Forward(to, tags)) => forward(ctx, port, to, tags),
+        Some(Outcome::Forward(to, tags)) => forward(ctx, frame, port, to, tags),
         Some(Outcome::Flood(kind, member)) => start_flood(ctx, port, kind, member),
         Some(Outcome::Respond(_)) => start_reply(ctx, port),
         Some(Outcome::ToHost) => PASS,
@@ -68,8 +68,15 @@ fn host_keeps(frame: &SkbFrame, port: PortId) -> bool {
 }
 
 #[inline(always)]
-fn forward(ctx: &TcContext, port: PortId, to: PortId, tags: TagChange) -> i32 {
-    if change_tag(ctx, tags) { redirect(to) } else { drop_at(ctx, port, DropReason::FloodCopy) }
+fn forward(ctx: &TcContext, frame: &SkbFrame, port: PortId, to: PortId, tags: TagChange) -> i32 {
+    let len = frame.len();
+    if change_tag(ctx, tags) {
+        return redirect(ctx, to);
+    }
+    if let Some(out) = KernelTables.port(to) {
+        KernelTables.uncount_tx(out.slot(), len);
+    }
+    drop_at(ctx, port, DropReason::TxQueue)
 }
 
 /// Says whether the packet has the tag that it is to have.
@@ -83,12 +90,17 @@ pub(crate) fn change_tag(ctx: &TcContext, tags: TagChange) -> bool {
     }
 }
 
-/// Sends a frame out of a port.
+/// Sends a frame out of a port. What goes straight into a container is taken there for its own, whoever it is addressed to; so
+/// frames to others that live behind its interface go over the veth pair, which looks.
 #[inline(always)]
-pub(crate) fn redirect(to: PortId) -> i32 {
-    let uplink = maps::PORTS.get(to.0).is_some_and(|port| port.flags().has(PortFlags::UPLINK));
+pub(crate) fn redirect(ctx: &TcContext, to: PortId) -> i32 {
+    let dst = SkbFrame::new(ctx).load(0).map(MacAddr::new);
+    let is_its_own = KernelTables.port(to).is_some_and(|out| {
+        let is_to_it = dst.is_some_and(|dst| dst == out.mac() || dst.is_group());
+        is_to_it && !out.flags().has(PortFlags::UPLINK)
+    });
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
-    action(unsafe { if uplink { bpf_redirect(to.0, 0) } else { bpf_redirect_peer(to.0, 0) } })
+    action(unsafe { if is_its_own { bpf_redirect_peer(to.0, 0) } else { bpf_redirect(to.0, 0) } })
 }
 
 /// What a redirect helper returned, as the program's return value.

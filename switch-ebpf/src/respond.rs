@@ -49,7 +49,7 @@ pub(crate) fn start(ctx: &TcContext) -> i32 {
     if let Some(config) = KernelTables.port(port) {
         KernelTables.count_tx(config.slot(), SkbFrame::new(ctx).len());
     }
-    redirect(port)
+    redirect(ctx, port)
 }
 
 /// Puts the reply in the frame's place.

@@ -34,6 +34,20 @@ const MINUS_ONE: u64 = u64::MAX;
 /// The maps of this program.
 pub(crate) struct KernelTables;
 
+impl KernelTables {
+    /// Takes back what [`Tables::count_tx`] counted for a frame that did not leave.
+    #[inline(always)]
+    pub(crate) fn uncount_tx(&self, slot: Slot, bytes: u32) {
+        if let Some(counters) = maps::PORT_COUNTERS.get_ptr_mut(u32::from(slot.0)) {
+            // SAFETY: a per-CPU value of a live map.
+            unsafe {
+                (*counters).tx_frames -= 1;
+                (*counters).tx_bytes -= u64::from(bytes);
+            }
+        }
+    }
+}
+
 impl Tables for KernelTables {
     #[inline(always)]
     fn port(&self, port: PortId) -> Option<PortConfig> {

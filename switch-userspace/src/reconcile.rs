@@ -105,7 +105,8 @@ pub enum FdbStep {
     },
 }
 
-/// The steps from `actual` to `model`, in order: domains, what is in the way, then ports.
+/// The steps from `actual` to `model`, in order: domains, what is in the way (interfaces before their programs: without one, the
+/// host's own stack would listen), then ports.
 #[must_use]
 pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -113,8 +114,8 @@ pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
         let (domain, ageing_secs, flags) = (network.domain, network.ageing_secs, network.flags());
         steps.push(Step::SetDomain { domain, ageing_secs, flags });
     }
-    steps.extend(detached(model, actual));
     steps.extend(deleted(model, actual));
+    steps.extend(detached(model, actual));
     for (endpoint, attachment) in model.attachments() {
         let (endpoint, slot) = (endpoint.clone(), attachment.slot);
         if has_host_side(actual, attachment) {

@@ -62,11 +62,11 @@ impl Control {
         let mut next = self.model.clone();
         let attachment = next.detach(&endpoint, &network)?;
         let failures = self.kernel.unplug(&attachment);
+        self.mtus.remove(&attachment.slot);
         if !failures.is_empty() {
             self.check_health(&endpoint);
             return Err(ControlError::Teardown(TeardownErrors { failures }));
         }
-        self.mtus.remove(&attachment.slot);
         let kept = self.keep(next);
         self.check_health(&endpoint);
         kept.map_err(ControlError::NotForgotten)?;

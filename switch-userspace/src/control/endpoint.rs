@@ -142,13 +142,13 @@ impl Control {
         let endpoint = next.remove_endpoint(name)?;
         let mut failures: Vec<_> =
             endpoint.attachments.iter().flat_map(|attachment| self.kernel.unplug(attachment)).collect();
+        for attachment in &endpoint.attachments {
+            self.mtus.remove(&attachment.slot);
+        }
         failures.extend(remove_owned(&endpoint.netns));
         if !failures.is_empty() {
             self.check_health(name);
             return Err(ControlError::Teardown(TeardownErrors { failures }));
-        }
-        for attachment in &endpoint.attachments {
-            self.mtus.remove(&attachment.slot);
         }
         if let Err(error) = self.keep(next) {
             self.check_health(name);

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
@@ -23,7 +24,7 @@ use switch_common::{
 use super::error::ControlError;
 use crate::{
     datapath::{Datapath, DatapathError, naming},
-    model::{HostSide, InstanceName, Model, Occupied, PortSettings, PortVlans},
+    model::{HostSide, InstanceName, Model, Network, Occupied, PortSettings, PortVlans},
     netns::{ErrorKind, IfName, Link, Netlink, Netns, NetnsError, TABLE_MAIN, Undo},
 };
 
@@ -81,9 +82,12 @@ impl PortRecord<'_> {
             )
     }
 
-    /// The FDB key of its own MAC.
-    pub(super) fn own_key(&self) -> FdbKey {
-        FdbKey::new(self.domain, self.mac).in_vlan(self.native_vlan())
+    /// The FDB entries that it has as long as it is a port: its own MAC, and those that were set for it.
+    pub(super) fn fixed(&self, network: &Network) -> BTreeMap<FdbKey, FdbKind> {
+        let own = FdbKey::new(self.domain, self.mac).in_vlan(self.native_vlan());
+        let set = network.static_entries_of(self.slot);
+        let set = set.map(|entry| (entry.key(self.domain), entry.kind.fdb_kind()));
+        set.chain([(own, FdbKind::Endpoint)]).collect()
     }
 
     /// The VLANs that it carries as a trunk.
@@ -205,18 +209,24 @@ impl Kernel {
         existing(self.host.link_by_name(name))
     }
 
-    /// Makes an interface a port, with its own MAC in the FDB.
+    /// Makes an interface a port. Its addresses are known before it is one: frames to them are not flooded on the way.
     pub(super) fn add_port<'a>(
         &'a self,
         undo: &mut Undo<'a>,
+        network: &Network,
         record: &PortRecord<'_>,
     ) -> Result<(), ControlError> {
         let id = record.id;
-        undo.push(format!("detach port {id}", id = id.0), move || {
+        for (key, kind) in record.fixed(network) {
+            undo.push(format!("forget address {} of port {}", key.mac(), id.0), move || {
+                self.datapath(|datapath| datapath.remove_fdb(key)).map(drop)
+            });
+            self.put_fdb(key, id, kind)?;
+        }
+        undo.push(format!("detach port {}", id.0), move || {
             self.datapath(|datapath| datapath.detach_port(id))
         });
-        self.attach_port(record)?;
-        self.put_fdb(record.own_key(), record.id, FdbKind::Endpoint)
+        self.attach_port(record)
     }
 
     /// Tells the datapath all of a port and attaches it, unless it is attached. Attaching begins the counters and storm accounts of
@@ -230,10 +240,32 @@ impl Kernel {
         })
     }
 
-    /// Sets a fixed FDB entry.
+    /// Sets a fixed FDB entry. Where the table is full, what was learned makes room: it is learned again.
     pub(super) fn put_fdb(&self, key: FdbKey, port: PortId, kind: FdbKind) -> Result<(), ControlError> {
         let entry = FdbEntry::new(port, kind, Nanos(0));
-        self.datapath(|datapath| datapath.put_fdb(key, entry))
+        self.datapath(|datapath| match datapath.put_fdb(key, entry) {
+            Err(DatapathError::Full { .. }) => {
+                let all = datapath.list_fdb()?;
+                let longest_silent = all.iter().filter(|(_, entry)| entry.is_learned());
+                if let Some((learned, _)) = longest_silent.min_by_key(|(_, entry)| entry.last_seen()) {
+                    datapath.remove_fdb(*learned)?;
+                }
+                datapath.put_fdb(key, entry)
+            }
+            done => done,
+        })
+    }
+
+    /// Removes the learned entries that point to a port.
+    pub(super) fn forget_learned_at(&self, port: PortId) -> Result<(), ControlError> {
+        self.datapath(|datapath| {
+            for (key, entry) in datapath.list_fdb()? {
+                if entry.is_learned() && entry.port() == port {
+                    datapath.remove_fdb(key)?;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// The addresses that the host uses: its own, and those that it has a route to.

@@ -132,9 +132,6 @@ impl Kernel {
             let mut undo = Undo::new();
             self.plug_uplink(&mut undo, network, uplink, &link)?;
             undo.commit();
-            for entry in network.static_entries.iter().filter(|entry| entry.slot == uplink.slot) {
-                self.put_fdb(entry.key(network.domain), uplink.port, entry.kind.fdb_kind())?;
-            }
         }
         Ok(())
     }

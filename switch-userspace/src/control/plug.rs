@@ -49,7 +49,7 @@ impl Kernel {
         self.make_pair(undo, model, network, attachment, inside)?;
         let port = attachment.port;
         self.quiet_host_side(attachment)?;
-        self.add_port(undo, &record(network, attachment, network.mtu))?;
+        self.add_port(undo, network, &record(network, attachment, network.mtu))?;
         self.datapath(|datapath| datapath.set_neighbours(port, &neighbours(network, attachment)))?;
         self.ports.set_link(port.into(), &up(true))?;
         undo.push(format!("set interface {} down", attachment.host_ifname), move || {

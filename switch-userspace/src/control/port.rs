@@ -1,9 +1,11 @@
 //! Ports: list, show, set.
 
+use std::collections::BTreeMap;
+
 use switch_common::abi::{
     addr::{PortId, Slot},
     fdb::{FdbKey, FdbKind},
-    port::PortConfig,
+    port::{PortConfig, PortFlags},
     source::{SourceKey, SourceScope},
     storm::StormLimits,
     vlan::VlanSet,
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     api::types::{Counters, ErrorBody, EventKind, Port, PortChange, PortSettings, StormSettings, VlanChange},
-    model::{Model, NetworkName, PortRef},
+    model::{Model, Network, NetworkName, PortRef},
 };
 
 impl Control {
@@ -58,7 +60,7 @@ impl Control {
         let network = port.network().clone();
         let mut next = self.model.clone();
         next.set_port(port.slot(), &settings);
-        // The first VLAN of a network concerns all its ports.
+        // The first and the last VLAN of a network concern all its ports.
         let before = self.written(&self.model, &network)?;
         let after = self.written(&next, &network)?;
         self.transact(next, |kernel, undo, _| {
@@ -73,14 +75,15 @@ impl Control {
         self.find_port(name)
     }
 
-    /// What the datapath knows of a port; `None` while its interface is missing.
     /// What the datapath is told of the attached ports of a network, in the order of `model`.
-    fn written(&self, model: &Model, network: &NetworkName) -> Result<Vec<Written>, ControlError> {
-        let ports = model.ports().filter(|port| port.network() == network);
+    fn written(&self, model: &Model, name: &NetworkName) -> Result<Vec<Written>, ControlError> {
+        let network = model.network(name)?;
+        let ports = model.ports().filter(|port| port.network() == name);
         let records = ports.map(|port| self.record(model, &port)).collect::<Result<Vec<_>, _>>()?;
-        Ok(records.iter().flatten().map(Written::of).collect())
+        Ok(records.iter().flatten().map(|record| Written::of(network, record)).collect())
     }
 
+    /// What the datapath knows of a port; `None` while its interface is missing.
     fn record<'a>(&self, model: &Model, port: &PortRef<'a>) -> Result<Option<PortRecord<'a>>, ControlError> {
         let Some(mtu) = self.mtus.get(&port.slot()).copied() else { return Ok(None) };
         let network = model.network(port.network())?;
@@ -139,37 +142,51 @@ struct Written {
     id: PortId,
     slot: Slot,
     config: PortConfig,
-    own: FdbKey,
+    /// Its own address and those that were set for it.
+    fixed: BTreeMap<FdbKey, FdbKind>,
     vlans: VlanSet,
     sources: Vec<(SourceKey, SourceScope)>,
     storm: StormLimits,
 }
 
 impl Written {
-    fn of(record: &PortRecord<'_>) -> Self {
+    fn of(network: &Network, record: &PortRecord<'_>) -> Self {
         Self {
             id: record.id,
             slot: record.slot,
             config: record.config(),
-            own: record.own_key(),
+            fixed: record.fixed(network),
             vlans: record.carried(),
             sources: record.sources(),
             storm: record.storm(),
         }
     }
 
+    /// Addresses are known in their new VLAN before the port is in it, so that nothing is flooded on the way.
     fn write(&self, kernel: &Kernel, before: &Self) -> Result<(), ControlError> {
+        for (key, kind) in self.fixed.iter().filter(|(key, _)| !before.fixed.contains_key(key)) {
+            kernel.put_fdb(*key, self.id, *kind)?;
+        }
         kernel.datapath(|datapath| {
             datapath.set_sources(self.slot, &self.sources)?;
             datapath.set_storm(self.slot, self.storm);
             datapath.set_vlans(self.slot, self.vlans)?;
             datapath.update_port(self.id, self.config)
         })?;
-        if self.own != before.own {
-            kernel.datapath(|datapath| datapath.remove_fdb(before.own))?;
-            kernel.put_fdb(self.own, self.id, FdbKind::Endpoint)?;
+        for key in before.fixed.keys().filter(|key| !self.fixed.contains_key(key)) {
+            kernel.datapath(|datapath| datapath.remove_fdb(*key))?;
         }
-        Ok(())
+        if self.sorts_as(before) { Ok(()) } else { kernel.forget_learned_at(self.id) }
+    }
+
+    /// Whether frames are in the same VLANs as before.
+    fn sorts_as(&self, before: &Self) -> bool {
+        let sorted = |written: &Self| {
+            let flags = written.config.flags();
+            [PortFlags::VLAN, PortFlags::TRUNK, PortFlags::SERVICE_TAGS].map(|flag| flags.has(flag))
+        };
+        let native = self.config.native_vlan() == before.config.native_vlan();
+        native && self.vlans == before.vlans && sorted(self) == sorted(before)
     }
 }
 

@@ -91,11 +91,14 @@ impl Control {
         let attached: BTreeSet<Slot> = self.mtus.keys().copied().collect();
         let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
         for step in reconcile::plan_fdb(&self.model, &attached, &entries) {
-            match step {
-                FdbStep::Put { key, port, kind } => self.kernel.put_fdb(key, port, kind)?,
+            let taken = match step {
+                FdbStep::Put { key, port, kind } => self.kernel.put_fdb(key, port, kind),
                 FdbStep::Remove { key } => {
-                    self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
+                    self.kernel.datapath(|datapath| datapath.remove_fdb(key)).map(drop)
                 }
+            };
+            if let Err(error) = taken {
+                self.notes.push(format!("setting the FDB right: {error}"));
             }
         }
         if self.model != before {
@@ -166,6 +169,9 @@ impl Control {
         };
         let mtu = seen.unwrap_or(network.mtu).min(network.mtu);
         let record = super::plug::record(network, &attachment, mtu);
+        for (key, kind) in record.fixed(network) {
+            self.kernel.put_fdb(key, record.id, kind)?;
+        }
         self.kernel.attach_port(&record)?;
         let neighbours = super::plug::neighbours(network, &attachment);
         self.kernel.datapath(|datapath| datapath.set_neighbours(record.id, &neighbours))?;

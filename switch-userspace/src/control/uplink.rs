@@ -64,7 +64,7 @@ impl Kernel {
         uplink: &Uplink,
         link: &Link,
     ) -> Result<(), ControlError> {
-        self.add_port(undo, &uplink_record(network, uplink, link.mtu))?;
+        self.add_port(undo, network, &uplink_record(network, uplink, link.mtu))?;
         self.set_promiscuous(uplink, true)?;
         let uplink = uplink.clone();
         undo.push(format!("restore interface {}", uplink.ifname), move || {

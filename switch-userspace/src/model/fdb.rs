@@ -1,5 +1,7 @@
 //! FDB entries that are set by command.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use switch_common::{
     abi::{
@@ -13,6 +15,7 @@ use super::{
     Model,
     error::ModelError,
     names::NetworkName,
+    network::Network,
     serial::{StoredSlot, text},
 };
 
@@ -95,5 +98,26 @@ impl Model {
 
     pub(super) fn forget_static_entries_of(&mut self, slot: Slot) {
         self.remove_static_entries(|_, entry| entry.slot == slot);
+    }
+}
+
+impl Network {
+    /// The entries that were set for the port with the dense number `slot`.
+    pub fn static_entries_of(&self, slot: Slot) -> impl Iterator<Item = &StaticEntry> {
+        self.static_entries.iter().filter(move |entry| entry.slot == slot)
+    }
+
+    /// Entries in the VLAN of a port's untagged frames stay in it when it becomes another one; `natives` says of each port what it
+    /// was and what it is.
+    pub(super) fn follow_natives(&mut self, natives: &BTreeMap<Slot, (VlanId, VlanId)>) {
+        for entry in &mut self.static_entries {
+            if let Some((before, after)) = natives.get(&entry.slot)
+                && entry.vlan == before.get()
+            {
+                entry.vlan = after.get();
+            }
+        }
+        let mut seen = BTreeSet::new();
+        self.static_entries.retain(|entry| seen.insert((entry.mac.bytes(), entry.vlan)));
     }
 }

@@ -53,6 +53,9 @@ pub struct Network {
     /// The VLAN of ports that say nothing; `None` where the network knows no VLANs.
     #[serde(default)]
     pub default_vlan: Option<u16>,
+    /// It knows VLANs because ports of it have some, not because it was made so.
+    #[serde(default)]
+    pub is_sorted_for_ports: bool,
     /// The switch answers ARP requests and neighbour solicitations for the endpoints that it knows.
     #[serde(default = "answers_unless_told_otherwise")]
     pub suppress: bool,
@@ -167,6 +170,7 @@ impl Model {
             isolated: spec.isolated,
             ageing_secs: options.ageing_secs,
             default_vlan: vlan(spec.vlan)?,
+            is_sorted_for_ports: false,
             suppress: options.suppress,
             drop_unknown: options.drop_unknown,
             uplinks: Vec::new(),

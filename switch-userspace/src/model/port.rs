@@ -1,9 +1,14 @@
 //! Ports: their switches, and finding one by its name.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use switch_common::abi::{
-    addr::{MacAddr, PortId, Slot},
-    port::PortFlags,
+use switch_common::{
+    abi::{
+        addr::{MacAddr, PortId, Slot},
+        port::PortFlags,
+    },
+    wire::vlan::VlanId,
 };
 
 use super::{
@@ -213,14 +218,12 @@ impl Model {
         self.ports().find(|port| port.id() == id)
     }
 
-    /// Gives the port with the dense number `slot` other switches.
+    /// Gives the port with the dense number `slot` other switches. The first VLAN of a network's ports makes it sort frames, and
+    /// without the last one it sorts none, unless it was made so.
     pub fn set_port(&mut self, slot: Slot, settings: &PortSettings) {
-        let network = self.ports().find(|port| port.slot() == slot).map(|port| port.network().clone());
-        if settings.vlan.is_some()
-            && let Some(network) = network.and_then(|name| self.networks.get_mut(&name))
-        {
-            network.sort_by_vlan();
-        }
+        let found = self.ports().find(|port| port.slot() == slot).map(|port| port.network().clone());
+        let Some(name) = found else { return };
+        let before = self.natives(&name);
         let attachments = self.endpoints.values_mut().flat_map(|endpoint| endpoint.attachments.iter_mut());
         let uplinks = self.networks.values_mut().flat_map(|network| network.uplinks.iter_mut());
         let all = attachments
@@ -229,6 +232,22 @@ impl Model {
         for (_, place) in all.filter(|(at, _)| *at == slot) {
             place.clone_from(settings);
         }
+        let has_vlans = self.ports().any(|port| *port.network() == name && port.settings().vlan.is_some());
+        if let Some(network) = self.networks.get_mut(&name) {
+            network.sort_by_vlan(has_vlans);
+        }
+        let after = self.natives(&name);
+        let both = before.into_iter().filter_map(|(slot, before)| Some((slot, (before, *after.get(&slot)?))));
+        if let Some(network) = self.networks.get_mut(&name) {
+            network.follow_natives(&both.collect());
+        }
+    }
+
+    /// The VLAN of the untagged frames of each of a network's ports.
+    fn natives(&self, name: &NetworkName) -> BTreeMap<Slot, VlanId> {
+        let Some(network) = self.networks.get(name) else { return BTreeMap::new() };
+        let ports = self.ports().filter(|port| port.network() == name);
+        ports.map(|port| (port.slot(), network.native_vlan(port.settings()))).collect()
     }
 }
 

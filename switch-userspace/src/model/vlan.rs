@@ -84,13 +84,24 @@ impl Network {
     /// The FDB key of a port's own MAC: in the VLAN of its untagged frames.
     #[must_use]
     pub fn own_key(&self, port: &PortRef<'_>) -> FdbKey {
-        let vlans = self.vlans_of(port.settings());
-        FdbKey::new(self.domain, port.mac()).in_vlan(vlans.map_or(VlanId::NONE, |vlans| vlans.native()))
+        FdbKey::new(self.domain, port.mac()).in_vlan(self.native_vlan(port.settings()))
     }
 
-    /// Lets the network sort frames by VLAN from now on, if it does not yet.
-    pub(super) fn sort_by_vlan(&mut self) {
-        self.default_vlan.get_or_insert(DEFAULT_VLAN);
+    /// The VLAN of the untagged frames of a port with these settings.
+    #[must_use]
+    pub fn native_vlan(&self, settings: &PortSettings) -> VlanId {
+        self.vlans_of(settings).map_or(VlanId::NONE, |vlans| vlans.native())
+    }
+
+    /// Sorts frames by VLAN because ports have VLANs, or because it was made so.
+    pub(super) fn sort_by_vlan(&mut self, has_vlans: bool) {
+        if has_vlans && self.default_vlan.is_none() {
+            self.default_vlan = Some(DEFAULT_VLAN);
+            self.is_sorted_for_ports = true;
+        } else if !has_vlans && self.is_sorted_for_ports {
+            self.default_vlan = None;
+            self.is_sorted_for_ports = false;
+        }
     }
 }
 
@@ -118,7 +129,8 @@ impl FromStr for PortVlans {
 }
 
 fn number(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|vlan| VLANS.contains(vlan))
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|vlan| is_number && VLANS.contains(vlan))
 }
 
 fn range(text: &str) -> Option<RangeInclusive<u16>> {

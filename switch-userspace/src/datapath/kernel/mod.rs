@@ -294,9 +294,9 @@ impl Datapath for KernelDatapath {
         let unpinned = attach::unpin(&self.pins.port_link(port));
         let known = self.maps.port(port);
         let forgotten = known.and_then(|known| known.map_or(Ok(()), |config| self.forget_port(port, config)));
-        let off_list = self.floods.remove(&mut self.maps, port);
         let unknown = self.neighbours.set(&mut self.maps, port, &[]);
-        unpinned.and(forgotten).and(off_list).and(unknown)
+        let off_list = self.floods.remove(&mut self.maps, port);
+        unpinned.and(forgotten).and(unknown).and(off_list)
     }
 
     fn set_sources(&mut self, slot: Slot, sources: &[(SourceKey, SourceScope)]) -> Result<(), DatapathError> {

@@ -42,14 +42,14 @@ pub(super) fn load(pins: &Pins) -> Result<(Maps, Programs), DatapathError> {
     if OBJECT.is_empty() {
         return Err(DatapathError::NoObject);
     }
-    check_pins(pins)?;
+    let build = naming::digest(OBJECT);
+    check_pins(pins, build)?;
     let mut loader = EbpfLoader::new();
     for name in names::MAPS {
-        loader.map_pin_path(name, pins.maps().join(name));
+        loader.map_pin_path(name, pins.map(name, build));
     }
     let mut ebpf = loader.load(OBJECT).map_err(|source| DatapathError::Load { source: Box::new(source) })?;
     let mut maps = Maps::take(&mut ebpf)?;
-    let build = naming::digest(OBJECT);
     let before = maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
     if before.build() != build {
         replace_programs(&mut ebpf, pins)?;
@@ -60,6 +60,7 @@ pub(super) fn load(pins: &Pins) -> Result<(Maps, Programs), DatapathError> {
         programs.take_over_links(pins)?;
         let switch = SwitchConfig::new(before.cpu_port(), before.flood_relay(), build);
         maps.switch.set(0, switch, 0).map_err(map_error("write", names::MAP_SWITCH))?;
+        pins.forget_other_builds(build)?;
     }
     Ok((maps, programs))
 }
@@ -124,17 +125,15 @@ fn set_jumps(maps: &mut Maps, pins: &Pins) -> Result<(), DatapathError> {
 /// # Errors
 /// The map is there and cannot be changed.
 pub(super) fn clear_jumps(pins: &Pins) -> Result<(), DatapathError> {
-    let path = pins.maps().join(names::MAP_JUMPS);
-    if !path.exists() {
-        return Ok(());
-    }
-    let data = MapData::from_pin(&path).map_err(map_error("open", names::MAP_JUMPS))?;
-    let map = Map::from_map_data(data).map_err(map_error("open", names::MAP_JUMPS))?;
-    let mut jumps = ProgramArray::try_from(map).map_err(map_error("open", names::MAP_JUMPS))?;
-    for (position, _) in names::JUMPS {
-        match jumps.clear_index(&position) {
-            Err(error) if !is_missing(&error) => return Err(map_error("clear", names::MAP_JUMPS)(error)),
-            _ => {}
+    for path in pins.of_all_builds(names::MAP_JUMPS)? {
+        let data = MapData::from_pin(&path).map_err(map_error("open", names::MAP_JUMPS))?;
+        let map = Map::from_map_data(data).map_err(map_error("open", names::MAP_JUMPS))?;
+        let mut jumps = ProgramArray::try_from(map).map_err(map_error("open", names::MAP_JUMPS))?;
+        for (position, _) in names::JUMPS {
+            match jumps.clear_index(&position) {
+                Err(error) if !is_missing(&error) => return Err(map_error("clear", names::MAP_JUMPS)(error)),
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -152,12 +151,12 @@ fn swap(
     program.take_link(id).map(drop).map_err(program_error(name))
 }
 
-fn check_pins(pins: &Pins) -> Result<(), DatapathError> {
+fn check_pins(pins: &Pins, build: u64) -> Result<(), DatapathError> {
     let object = aya_obj::Object::parse(OBJECT)
         .map_err(|source| DatapathError::Load { source: Box::new(aya::EbpfError::ParseError(source)) })?;
     for name in names::MAPS {
         let expected = object.maps.get(name).ok_or(DatapathError::Missing { what: "map", name })?;
-        pins.check_map(name, expected)?;
+        pins.check_map(name, build, expected)?;
     }
     Ok(())
 }

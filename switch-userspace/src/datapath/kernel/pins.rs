@@ -9,7 +9,7 @@ use std::{
 };
 
 use aya::maps::MapInfo;
-use switch_common::abi::{SCHEMA, addr::PortId};
+use switch_common::abi::{SCHEMA, addr::PortId, names};
 
 use crate::{datapath::DatapathError, sys};
 
@@ -60,6 +60,50 @@ impl Pins {
         self.root.join("maps")
     }
 
+    /// The pin of a map. One that belongs to a build has the build in its name, so that live programs of another build keep
+    /// theirs until the last of them is replaced.
+    #[must_use]
+    pub(super) fn map(&self, name: &str, build: u64) -> PathBuf {
+        if names::MAPS_OF_BUILD.contains(&name) {
+            self.maps().join(format!("{name}-{build:016x}"))
+        } else {
+            self.maps().join(name)
+        }
+    }
+
+    /// The pins of a map that belongs to builds, whichever they are.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(super) fn of_all_builds(&self, name: &str) -> Result<Vec<PathBuf>, DatapathError> {
+        let dir = self.maps();
+        let begins = |path: &PathBuf| {
+            let file = path.file_name().and_then(|file| file.to_str());
+            file.and_then(|file| file.strip_prefix(name)).is_some_and(|rest| rest.starts_with('-'))
+        };
+        match fs::read_dir(&dir) {
+            Ok(entries) => {
+                Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).filter(begins).collect())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io_error("read", &dir)(error)),
+        }
+    }
+
+    /// Removes the maps of builds other than this one, once no program of those is in use.
+    ///
+    /// # Errors
+    /// A pin could not be removed.
+    pub(super) fn forget_other_builds(&self, build: u64) -> Result<(), DatapathError> {
+        for name in names::MAPS_OF_BUILD {
+            let own = self.map(name, build);
+            for path in self.of_all_builds(name)?.into_iter().filter(|path| *path != own) {
+                fs::remove_file(&path).map_err(io_error("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where programs are pinned.
     #[must_use]
     pub(super) fn programs(&self) -> PathBuf {
@@ -101,8 +145,13 @@ impl Pins {
     ///
     /// # Errors
     /// They differ, or the pin cannot be read.
-    pub(super) fn check_map(&self, name: &'static str, expected: &aya_obj::Map) -> Result<(), DatapathError> {
-        let path = self.maps().join(name);
+    pub(super) fn check_map(
+        &self,
+        name: &'static str,
+        build: u64,
+        expected: &aya_obj::Map,
+    ) -> Result<(), DatapathError> {
+        let path = self.map(name, build);
         if !path.exists() {
             return Ok(());
         }
