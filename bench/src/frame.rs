@@ -12,6 +12,10 @@ const UDP: u8 = 17;
 /// The discard service.
 const L4_PORT: u16 = 9;
 
+/// To all stations of a link, and to all of an IPv4 subnet.
+pub(crate) const BROADCAST: MacAddr = MacAddr::new([0xff; 6]);
+pub(crate) const BROADCAST_IP: [u8; 4] = [0xff; 4];
+
 /// The destination number `number` of a source that walks through many (`SPREAD` in `switch-ebpf/src/bin/probe.rs`).
 #[must_use]
 pub(crate) fn numbered(number: u32) -> MacAddr {
@@ -42,7 +46,8 @@ pub(crate) fn udp(src: MacAddr, dst: MacAddr, src_ip: [u8; 4], dst_ip: [u8; 4]) 
 }
 
 /// RFC 1071, over an even number of bytes.
-fn internet_checksum(bytes: &[u8]) -> u16 {
+#[must_use]
+pub(crate) fn internet_checksum(bytes: &[u8]) -> u16 {
     let sum: u32 = bytes.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     let folded = (folded & 0xffff) + (folded >> 16);

@@ -2,6 +2,8 @@
 //! namespaces of its own; nothing of the machine is changed and nothing stays.
 #![deny(unsafe_code)]
 
+mod arp;
+mod broadcast;
 mod cpus;
 mod disturbance;
 mod environment;
@@ -13,6 +15,7 @@ mod measure;
 mod probe;
 mod report;
 mod rounds;
+mod run_args;
 mod stats;
 mod sys;
 mod topology;
@@ -37,6 +40,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Forward(forward::Args),
+    Broadcast(broadcast::Args),
+    Arp(arp::Args),
     Idle(idle::Args),
 }
 
@@ -44,6 +49,8 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let done = stop_on_signals().and_then(|stop| match command {
         Command::Forward(args) => forward::run(&args, stop),
+        Command::Broadcast(args) => broadcast::run(&args, stop),
+        Command::Arp(args) => arp::run(&args, stop),
         Command::Idle(args) => idle::run(&args, &stop),
     });
     match done {

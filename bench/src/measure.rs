@@ -13,10 +13,10 @@ use crate::{
     rounds::{self, Plan, Rounds},
 };
 
-/// Frames that warm up caches, FDB and page pools.
-const WARM_UP: u32 = 20_000;
-/// Frames that tell the rate.
-const TRIAL: u32 = 100_000;
+/// Batches that warm up caches, FDB and page pools.
+const WARM_UP_BATCHES: u32 = 300;
+/// Batches that tell the rate.
+const TRIAL_BATCHES: u32 = 1_500;
 /// How long frames in flight may take to arrive.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The sink is idle when nothing came for this long.
@@ -37,7 +37,7 @@ impl Rate {
         let delivered = burst.delivered as f64;
         Self {
             ns_per_frame: elapsed.as_secs_f64() * 1e9 / delivered,
-            loss: (1.0 - delivered / burst.sent as f64).max(0.0),
+            loss: (1.0 - delivered / burst.expected as f64).max(0.0),
         }
     }
 
@@ -74,16 +74,17 @@ pub(crate) fn rates(
 
 /// How many frames take `seconds` to be put on the entry.
 fn frames_in(probe: &mut Probe, entry: &Entry<'_>, seconds: f64, cpus: Cpus) -> Result<u32> {
-    probe.put(entry, WARM_UP, cpus.source)?;
+    probe.put(entry, WARM_UP_BATCHES * entry.batch, cpus.source)?;
     drain(probe)?;
-    let trial = probe.put(entry, TRIAL, cpus.source)?;
+    let count = TRIAL_BATCHES * entry.batch;
+    let trial = probe.put(entry, count, cpus.source)?;
     drain(probe)?;
     if trial.value.delivered == 0 {
-        bail!("none of {} frames arrived", trial.value.sent);
+        bail!("none of {} frames arrived", trial.value.expected);
     }
-    let count = f64::from(TRIAL) * seconds / trial.elapsed.as_secs_f64();
+    let wanted = f64::from(count) * seconds / trial.elapsed.as_secs_f64();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-    Ok((count as u32).max(TRIAL))
+    Ok((wanted as u32).max(count))
 }
 
 /// Waits until frames in flight have arrived, so that they count for nothing that is measured next.

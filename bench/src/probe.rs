@@ -19,7 +19,7 @@ use crate::{
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/probe-bpf.o"));
 
 /// Frames that the kernel hands to an interface at a time: its NAPI budget, as a network card's driver would.
-const BATCH: u32 = 64;
+pub(crate) const BATCH: u32 = 64;
 
 const SOURCE: &str = "source";
 const SINK: &str = "sink";
@@ -29,7 +29,11 @@ pub(crate) struct Probe {
     programs: Ebpf,
     taken: PerCpuArray<MapData, Taken>,
     spread: Array<MapData, u32>,
+    original: Array<MapData, [u64; ORIGINAL_BYTES / 8]>,
 }
+
+/// Length of a frame that can be put anew each time.
+pub(crate) const ORIGINAL_BYTES: usize = 96;
 
 /// Frames and bytes, as the sink's map has them.
 type Taken = [u64; 2];
@@ -45,13 +49,20 @@ pub(crate) struct Entry<'a> {
     /// Destination MACs that the frames walk through; 1 is the frame's own. With more, the last four bytes of the
     /// destination count from 0.
     pub(crate) destinations: u32,
+    /// Frames that are handed over at a time.
+    pub(crate) batch: u32,
+    /// Frames that the sink takes for each that is put, where none is lost.
+    pub(crate) arrivals: u32,
+    /// Whether the frame, of [`ORIGINAL_BYTES`], is written anew each time: the kernel uses the memory of frames again, with what
+    /// a switch wrote into it.
+    pub(crate) anew: bool,
 }
 
 /// What one run of the source came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Burst {
-    /// Frames put.
-    pub(crate) sent: u64,
+    /// Frames that the sink takes where none is lost.
+    pub(crate) expected: u64,
     /// Frames that the sink took until the last one was put.
     pub(crate) delivered: u64,
 }
@@ -70,12 +81,18 @@ impl Probe {
         let mut programs = Ebpf::load(OBJECT).context("cannot load the measuring programs")?;
         let taken = programs.take_map("TAKEN").context("the object has no map TAKEN")?;
         let spread = programs.take_map("SPREAD").context("the object has no map SPREAD")?;
+        let original = programs.take_map("ORIGINAL").context("the object has no map ORIGINAL")?;
         let source: &mut Xdp = programs.program_mut(SOURCE).with_context(missing(SOURCE))?.try_into()?;
         source.load().context("the kernel refuses the source program")?;
         let sink: &mut SchedClassifier =
             programs.program_mut(SINK).with_context(missing(SINK))?.try_into()?;
         sink.load().context("the kernel refuses the sink program")?;
-        Ok(Self { programs, taken: taken.try_into()?, spread: spread.try_into()? })
+        Ok(Self {
+            programs,
+            taken: taken.try_into()?,
+            spread: spread.try_into()?,
+            original: original.try_into()?,
+        })
     }
 
     /// Counts and drops, from now on, everything that the container receives.
@@ -99,6 +116,7 @@ impl Probe {
     /// The kernel refuses the run.
     pub(crate) fn put(&mut self, entry: &Entry<'_>, count: u32, cpu: usize) -> Result<Watched<Burst>> {
         self.spread.set(0, entry.destinations, 0).context("cannot set the destinations")?;
+        self.original.set(0, original(entry)?, 0).context("cannot set the frame")?;
         let context = xdp_context(entry)?;
         let probe = &*self;
         let source: &Xdp = probe.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
@@ -107,12 +125,13 @@ impl Probe {
                 data_in: Some(entry.frame),
                 ctx_in: Some(&context),
                 repeat: count,
-                attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
+                attrs: TestRunAttrs::new().xdp_live_frames(entry.batch),
                 ..TestRunOptions::default()
             };
             let before = probe.taken()?;
             source.test_run(options).context("cannot put frames")?;
-            Ok(Burst { sent: u64::from(count), delivered: probe.taken()? - before })
+            let expected = u64::from(count) * u64::from(entry.arrivals);
+            Ok(Burst { expected, delivered: probe.taken()? - before })
         })
     }
 
@@ -138,6 +157,17 @@ impl Probe {
 
 fn missing(name: &'static str) -> impl Fn() -> String {
     move || format!("the object has no program {name}")
+}
+
+/// The frame that is to be written, or zeros.
+fn original(entry: &Entry<'_>) -> Result<[u64; ORIGINAL_BYTES / 8]> {
+    let mut words = [0; ORIGINAL_BYTES / 8];
+    if entry.anew {
+        let frame: &[u8; ORIGINAL_BYTES] = entry.frame.try_into().context("a frame of another length")?;
+        let (chunks, _) = frame.as_chunks();
+        words = std::array::from_fn(|word| u64::from_ne_bytes(chunks[word]));
+    }
+    Ok(words)
 }
 
 /// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.

@@ -18,6 +18,7 @@ use crate::{
 const DIRECT: &str = "direct";
 const DIRECT_AGAIN: &str = "direct2";
 const WYE_EBPF: &str = "wye-ebpf";
+const WYE_UNGUARDED: &str = "wye-ebpf-unguarded";
 const WYE_USERSPACE: &str = "wye-userspace";
 const BRIDGE: &str = "bridge";
 const BRIDGE_NETFILTER: &str = "bridge-nf";
@@ -66,6 +67,7 @@ fn lanes(rules: Option<u32>, cpus: Cpus) -> Result<Vec<Lane>> {
     let mut lanes = vec![
         Lane::direct(DIRECT)?,
         Lane::wye(WYE_EBPF, Wye::ebpf()?)?,
+        Lane::wye(WYE_UNGUARDED, Wye::ebpf()?.unguarded())?,
         Lane::wye(WYE_USERSPACE, Wye::userspace(|| cpus::take(cpus.other))?)?,
         Lane::bridge(BRIDGE, Netfilter::Off)?,
         Lane::bridge(BRIDGE_NETFILTER, Netfilter::Rules(1))?,
@@ -85,6 +87,7 @@ impl Report {
         let direct = position(DIRECT)?;
         let bridge = position(BRIDGE)?;
         let added = |lane: usize, round: &[Rate]| round[lane].ns_per_frame - round[direct].ns_per_frame;
+        let (guarded, unguarded) = (position(WYE_EBPF)?, position(WYE_UNGUARDED)?);
         let paths: Vec<Path> = names
             .iter()
             .enumerate()
@@ -103,8 +106,13 @@ impl Report {
         let targets = vec![
             Target::check(
                 "added time of wye-ebpf over the bridge's (br_netfilter off)",
-                paths[position(WYE_EBPF)?].added_to_bridge,
+                paths[guarded].added_to_bridge,
                 Bound::AtMost(0.35),
+            ),
+            Target::check(
+                "added time of wye-ebpf over that of wye-ebpf-unguarded",
+                Estimate::of(&rounds.each(|round| added(guarded, round) / added(unguarded, round))),
+                Bound::AtMost(1.1),
             ),
             Target::check(
                 "frames per second of wye-userspace over the bridge's (br_netfilter off)",

@@ -7,14 +7,13 @@ mod tcp;
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::{cpus::Cpus, environment::Environment, report, rounds::Plan, topology::Lane};
+use crate::{cpus::Cpus, environment::Environment, run_args::RunArgs, topology::Lane};
 
 /// Measure forwarding from one container to another: what every path adds to a frame, unless something else is named.
 #[derive(clap::Args)]
@@ -31,26 +30,12 @@ pub(crate) struct Args {
     /// All of these.
     #[arg(long)]
     all: bool,
-    /// Undisturbed rounds.
-    #[arg(long, default_value_t = 15)]
-    rounds: usize,
-    /// Time of one measurement in a round.
-    #[arg(long, default_value_t = 0.4)]
-    seconds: f64,
     /// Also measure a bridge with this many iptables rules.
     #[arg(long, value_name = "N")]
     rules: Option<u32>,
-    /// Two short rounds of everything, disturbed or not: shows that it works, not how fast it is.
-    #[arg(long)]
-    quick: bool,
-    /// Also write the report here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
 }
-
-/// Two rounds of a twentieth of a second.
-const QUICK_ROUNDS: usize = 2;
-const QUICK_SECONDS: f64 = 0.05;
 
 /// All of it, for programs; what was not asked for is left out.
 #[derive(Serialize)]
@@ -71,13 +56,10 @@ struct Report {
 /// # Errors
 /// Something cannot be made or measured.
 pub(crate) fn run(args: &Args, stop: Arc<AtomicBool>) -> Result<()> {
-    let plan = args.plan(stop);
+    let plan = args.run.plan(stop);
     let cpus = Cpus::choose()?;
     let environment = Environment::of(&Lane::direct("direct")?);
     print!("{environment}");
-    if args.quick {
-        println!("a quick run: it shows that everything works; its figures say nothing");
-    }
     let named = args.fdb || args.tcp || args.program;
     let report = Report {
         environment,
@@ -86,7 +68,7 @@ pub(crate) fn run(args: &Args, stop: Arc<AtomicBool>) -> Result<()> {
         tcp: told(args.all || args.tcp, || tcp::run(&plan, cpus))?,
         program: told(args.all || args.program, || program::run(&plan, cpus))?,
     };
-    args.json.as_deref().map_or(Ok(()), |path| report::write_json(path, &report))
+    args.run.write(&report)
 }
 
 /// Measures what is wanted and prints it at once.
@@ -97,14 +79,4 @@ fn told<T: fmt::Display>(wanted: bool, measure: impl FnOnce() -> Result<T>) -> R
     let report = measure()?;
     print!("\n{report}");
     Ok(Some(report))
-}
-
-impl Args {
-    fn plan(&self, stop: Arc<AtomicBool>) -> Plan {
-        if self.quick {
-            Plan { rounds: QUICK_ROUNDS, seconds: QUICK_SECONDS, keep_disturbed: true, stop }
-        } else {
-            Plan { rounds: self.rounds, seconds: self.seconds, keep_disturbed: false, stop }
-        }
-    }
 }

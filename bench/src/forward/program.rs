@@ -36,10 +36,11 @@ struct Program {
     ns: Estimate,
 }
 
-const CASES: [&str; 3] = [
+const CASES: [&str; 4] = [
     "a program that counts and drops",
     "port_ingress, forwarding from the endpoint's own MAC",
-    "port_ingress, forwarding from a learned MAC",
+    "port_ingress, the same without guard",
+    "port_ingress, forwarding from a learned MAC, without guard",
 ];
 
 /// Measures.
@@ -48,35 +49,49 @@ const CASES: [&str; 3] = [
 /// Something cannot be made or measured.
 pub(crate) fn run(plan: &Plan, cpus: Cpus) -> Result<Report> {
     let probe = Probe::load()?;
-    let lane = Lane::wye("wye-ebpf", Wye::ebpf()?)?;
-    let program = SchedClassifier::from_pin(lane.as_wye()?.programs_dir()?.join(PROG_PORT_INGRESS))
-        .context("cannot open the pinned program")?;
-    let entry = lane.entry();
-    let context = skb_context(entry.interface.into());
-    let from =
-        |src: MacAddr| frame::udp(src, lane.receiver().mac(), lane.sender().ip(), lane.receiver().ip());
-    let (own, learned) = (from(lane.sender().mac()), from(frame::numbered(0)));
-    let run_port_program = |frame: &[u8], repeat: u32| -> Result<Duration> {
-        let options = TestRunOptions {
-            data_in: Some(frame),
-            ctx_in: Some(&context),
-            repeat,
-            ..TestRunOptions::default()
-        };
-        Ok(program.test_run(options).context("cannot run the port program alone")?.duration)
-    };
+    let guarded = Lane::wye("wye-ebpf", Wye::ebpf()?)?;
+    let unguarded = Lane::wye("wye-ebpf-unguarded", Wye::ebpf()?.unguarded())?;
+    let (port, open_port) = (PortProgram::of(&guarded)?, PortProgram::of(&unguarded)?);
+    let (sender, receiver) = (guarded.sender(), guarded.receiver());
+    let from = |src: MacAddr| frame::udp(src, receiver.mac(), sender.ip(), receiver.ip());
+    let (own, learned) = (from(sender.mac()), from(frame::numbered(0)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let repeat = (RUNS_PER_SECOND * plan.seconds) as u32;
     let rounds = rounds::run(plan, CASES.len(), |case| {
-        let watched = disturbance::watch(entry.netns, cpus.source, || match case {
+        let watched = disturbance::watch(guarded.entry().netns, cpus.source, || match case {
             0 => probe.idle_run(&own, repeat),
-            1 => run_port_program(&own, repeat),
-            2 => run_port_program(&learned, repeat),
+            1 => port.run(&own, repeat),
+            2 => open_port.run(&own, repeat),
+            3 => open_port.run(&learned, repeat),
             _ => bail!("there is no case {case}"),
         })?;
         Ok(watched.taken())
     })?;
     Ok(Report::of(&rounds))
+}
+
+/// The program at a lane's entry.
+struct PortProgram {
+    program: SchedClassifier,
+    context: Vec<u8>,
+}
+
+impl PortProgram {
+    fn of(lane: &Lane) -> Result<Self> {
+        let program = SchedClassifier::from_pin(lane.as_wye()?.programs_dir()?.join(PROG_PORT_INGRESS))
+            .context("cannot open the pinned program")?;
+        Ok(Self { program, context: skb_context(lane.entry().interface.into()) })
+    }
+
+    fn run(&self, frame: &[u8], repeat: u32) -> Result<Duration> {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            ctx_in: Some(&self.context),
+            repeat,
+            ..TestRunOptions::default()
+        };
+        Ok(self.program.test_run(options).context("cannot run the port program alone")?.duration)
+    }
 }
 
 impl Report {

@@ -26,21 +26,28 @@ pub(crate) enum Netfilter {
     Rules(u32),
 }
 
-/// Makes the bridge and puts the containers on it, their MACs as static entries.
+/// Makes the bridge.
 ///
 /// # Errors
-/// `ip`, `bridge` or `iptables-restore` are missing or fail.
-pub(super) fn connect(host: &Netns, containers: &[&Container], netfilter: Netfilter) -> Result<()> {
+/// `ip` or `iptables-restore` are missing or fail.
+pub(super) fn create(host: &Netns, netfilter: Netfilter) -> Result<()> {
     host.run(|| {
         run("ip", &["link", "add", BRIDGE, "type", "bridge", "forward_delay", "0"], "")?;
         run("ip", &["link", "set", BRIDGE, "up"], "")?;
-        for container in containers {
-            let port = container.port_name()?;
-            run("ip", &["link", "set", port.as_str(), "master", BRIDGE], "")?;
-            let mac = container.mac().to_string();
-            run("bridge", &["fdb", "replace", &mac, "dev", port.as_str(), "master", "static"], "")?;
-        }
         set_netfilter(netfilter)
+    })
+}
+
+/// Puts a container on the bridge, its MAC as a static entry.
+///
+/// # Errors
+/// `ip` or `bridge` are missing or fail.
+pub(super) fn join(host: &Netns, container: &Container) -> Result<()> {
+    let port = container.port_name()?;
+    let mac = container.mac().to_string();
+    host.run(|| {
+        run("ip", &["link", "set", port.as_str(), "master", BRIDGE], "")?;
+        run("bridge", &["fdb", "replace", &mac, "dev", port.as_str(), "master", "static"], "")
     })
 }
 

@@ -1,5 +1,7 @@
 //! A container: a network namespace with one interface.
 
+use std::net::Ipv6Addr;
+
 use anyhow::{Context, Result};
 use switch_common::abi::addr::MacAddr;
 use switch_userspace::netns::{AddressFlags, Family, IfIndex, IfName, LinkSettings, Netlink, Netns, Sysctl};
@@ -93,6 +95,30 @@ impl Container {
     #[must_use]
     pub(crate) fn mac(&self) -> MacAddr {
         MacAddr::new([2, 0, 0, 0, 0, self.number])
+    }
+
+    /// Lets it use IPv6, with the address [`Container::ipv6`], once its interface is up.
+    ///
+    /// # Errors
+    /// `/proc/sys` cannot be written; the kernel has no IPv6.
+    pub(crate) fn use_ipv6(&self) -> Result<()> {
+        self.netns.run(|| {
+            for key in ["conf/eth0/router_solicitations", "conf/eth0/disable_ipv6"] {
+                Sysctl::family(Family::Ipv6, key).set("0").context("cannot turn IPv6 on")?;
+            }
+            anyhow::Ok(())
+        })?;
+        let netlink = Netlink::open_in(&self.netns)?;
+        let index = netlink.link_by_name(INTERFACE)?.index;
+        let address = format!("{}/64", Ipv6Addr::from(self.ipv6())).parse()?;
+        let flags = AddressFlags { nodad: true, ..AddressFlags::default() };
+        netlink.add_address(index, address, flags).context("cannot add an IPv6 address")
+    }
+
+    /// Its IPv6 address, where it uses IPv6.
+    #[must_use]
+    pub(crate) fn ipv6(&self) -> [u8; 16] {
+        [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, self.number]
     }
 
     /// Its IPv4 address.

@@ -1,4 +1,4 @@
-//! Two containers and what connects them. Everything lives in network namespaces without names, and is gone when the lane
+//! Containers and what connects them. Everything lives in network namespaces without names, and is gone when the lane
 //! is dropped.
 
 mod bridge;
@@ -9,19 +9,27 @@ use anyhow::{Context, Result, bail};
 use switch_userspace::netns::{IfIndex, LinkSettings, Netlink, Netns};
 
 pub(crate) use self::{bridge::Netfilter, container::Container, wye::Wye};
-use crate::{frame, probe::Entry};
+use crate::{
+    frame,
+    probe::{self, Entry},
+};
 
-/// Containers of a lane: each has an FDB entry of its own.
+/// Copies that a batch of frames makes at most: the kernel's backlog queue holds 1,000 and is emptied after a batch.
+const COPIES_AT_ONCE: u32 = 512;
+
+/// Sender and receiver of a lane: each has an FDB entry of its own.
 const CONTAINERS: u32 = 2;
 
-/// A way from one container to another.
+/// A way from one container to another, and others that are on the same switch.
 pub(crate) struct Lane {
     /// What it is called in reports.
     pub(crate) name: String,
+    /// Dropped before the containers, whose interfaces go with them.
+    medium: Medium,
     sender: Container,
     receiver: Container,
+    others: Vec<Container>,
     entry: IfIndex,
-    medium: Medium,
     frame: Vec<u8>,
     destinations: u32,
 }
@@ -58,22 +66,33 @@ impl Lane {
     /// The kernel refuses something; nothing stays.
     pub(crate) fn bridge(name: &str, netfilter: Netfilter) -> Result<Self> {
         let host = new_host()?;
-        let (sender, entry) = Container::behind(&host, 1)?;
-        let (receiver, _) = Container::behind(&host, 2)?;
-        bridge::connect(&host, &[&sender, &receiver], netfilter)?;
-        Ok(Self::new(name, sender, receiver, entry, Medium::Bridge(host)))
+        bridge::create(&host, netfilter)?;
+        Self::switched(name, Medium::Bridge(host))
     }
 
     /// wye.
     ///
     /// # Errors
     /// The switch cannot be made; nothing stays.
-    pub(crate) fn wye(name: &str, mut wye: Wye) -> Result<Self> {
-        let (sender, entry) = Container::behind(wye.port_netns(), 1)?;
-        let (receiver, out) = Container::behind(wye.port_netns(), 2)?;
-        wye.attach(&sender, entry)?;
-        wye.attach(&receiver, out)?;
-        Ok(Self::new(name, sender, receiver, entry, Medium::Wye(wye)))
+    pub(crate) fn wye(name: &str, wye: Wye) -> Result<Self> {
+        Self::switched(name, Medium::Wye(wye))
+    }
+
+    fn switched(name: &str, mut medium: Medium) -> Result<Self> {
+        let (sender, entry) = medium.add_container(1)?;
+        let (receiver, _) = medium.add_container(2)?;
+        Ok(Self::new(name, sender, receiver, entry, medium))
+    }
+
+    /// Brings the containers on the switch to `count`.
+    ///
+    /// # Errors
+    /// The kernel or the switch refuses something; there is no switch.
+    pub(crate) fn crowd(mut self, count: u8) -> Result<Self> {
+        for number in 3..=count {
+            self.others.push(self.medium.add_container(number)?.0);
+        }
+        Ok(self)
     }
 
     /// Where frames are put so that they go from the sender to the receiver.
@@ -84,7 +103,22 @@ impl Lane {
             Medium::Bridge(host) => host,
             Medium::Wye(wye) => wye.port_netns(),
         };
-        Entry { netns, interface: self.entry, frame: &self.frame, destinations: self.destinations }
+        Entry {
+            netns,
+            interface: self.entry,
+            frame: &self.frame,
+            destinations: self.destinations,
+            batch: probe::BATCH,
+            arrivals: 1,
+            anew: false,
+        }
+    }
+
+    /// The same with another frame, of which the switch may make a copy for every container.
+    #[must_use]
+    pub(crate) fn flooding_entry<'a>(&'a self, frame: &'a [u8]) -> Entry<'a> {
+        let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
+        Entry { frame, batch: (COPIES_AT_ONCE / (1 + others)).max(1), ..self.entry() }
     }
 
     /// Fills the switch's FDB up to `entries`, those of the two containers included, with MACs behind the receiver.
@@ -136,9 +170,34 @@ impl Lane {
         &self.receiver
     }
 
+    /// All containers but the sender.
+    pub(crate) fn receivers(&self) -> impl Iterator<Item = &Container> {
+        std::iter::once(&self.receiver).chain(&self.others)
+    }
+
     fn new(name: &str, sender: Container, receiver: Container, entry: IfIndex, medium: Medium) -> Self {
         let frame = frame::udp(sender.mac(), receiver.mac(), sender.ip(), receiver.ip());
-        Self { name: name.to_owned(), sender, receiver, entry, medium, frame, destinations: 1 }
+        let others = Vec::new();
+        Self { name: name.to_owned(), sender, receiver, others, entry, medium, frame, destinations: 1 }
+    }
+}
+
+impl Medium {
+    /// A new container on the switch, and the index of the host's end of its veth pair.
+    fn add_container(&mut self, number: u8) -> Result<(Container, IfIndex)> {
+        match self {
+            Self::Cable => bail!("a cable has two ends"),
+            Self::Bridge(host) => {
+                let (container, index) = Container::behind(host, number)?;
+                bridge::join(host, &container)?;
+                Ok((container, index))
+            }
+            Self::Wye(wye) => {
+                let (container, index) = Container::behind(wye.port_netns(), number)?;
+                wye.attach(&container, index)?;
+                Ok((container, index))
+            }
+        }
     }
 }
 

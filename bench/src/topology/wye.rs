@@ -9,7 +9,9 @@ use switch_common::{
         addr::{DomainId, MacAddr, Slot},
         domain::DomainFlags,
         fdb::{FdbEntry, FdbKey, FdbKind},
+        neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
+        storm::StormLimits,
     },
     units::Nanos,
 };
@@ -25,11 +27,17 @@ const DOMAIN: DomainId = DomainId(1);
 const AGEING: Nanos = Nanos::from_secs(300);
 const MTU: u32 = 1500;
 
-/// A datapath; it is taken out of the system on drop.
+/// What a new endpoint's port has: `wye endpoint add` without options.
+const PORT_FLAGS: PortFlags = PortFlags::DEFAULT.union(PortFlags::READY).union(PortFlags::GUARD);
+
+/// A datapath; it is taken out of the system on drop. Ports and domain are as they are when nobody says otherwise.
 pub(crate) struct Wye {
     host: Netns,
     datapath: Option<Box<dyn Datapath>>,
     programs: Option<PathBuf>,
+    ports: PortFlags,
+    domain: DomainFlags,
+    limits: StormLimits,
 }
 
 impl Wye {
@@ -38,7 +46,7 @@ impl Wye {
     /// # Errors
     /// It does not load.
     pub(crate) fn ebpf() -> Result<Self> {
-        let mut wye = Self { host: new_host()?, datapath: None, programs: None };
+        let mut wye = Self::closed()?;
         let datapath = wye.host.run(|| {
             KernelDatapath::open(&new_instance(), Path::new(BPFFS)).context("cannot open the eBPF datapath")
         })?;
@@ -52,7 +60,7 @@ impl Wye {
     /// # Errors
     /// Those of `prepare`; the switch does not start.
     pub(crate) fn userspace(prepare: impl FnOnce() -> Result<()> + Send) -> Result<Self> {
-        let mut wye = Self { host: new_host()?, datapath: None, programs: None };
+        let mut wye = Self::closed()?;
         let datapath = wye.host.run(|| {
             prepare()?;
             UserspaceDatapath::open(&new_instance()).context("cannot start the userspace switch")
@@ -61,24 +69,53 @@ impl Wye {
         Ok(wye)
     }
 
+    /// The same with ports that are not guarded: `wye port set --guard off`.
+    #[must_use]
+    pub(crate) fn unguarded(mut self) -> Self {
+        self.ports = self.ports.with(PortFlags::GUARD, false);
+        self
+    }
+
+    /// The same with ports whose floods are limited: `wye port set --storm`.
+    #[must_use]
+    pub(crate) fn limited(mut self, limits: StormLimits) -> Self {
+        self.ports = self.ports.with(PortFlags::STORM, true);
+        self.limits = limits;
+        self
+    }
+
+    /// The same with questions for neighbours flooded: `wye network create --opt suppress=off`.
+    ///
+    /// # Errors
+    /// The domain cannot be changed.
+    pub(crate) fn without_responder(mut self) -> Result<Self> {
+        self.domain = self.domain.with(DomainFlags::SUPPRESS, false);
+        self.set_domain(AGEING)?;
+        Ok(self)
+    }
+
     /// Where the interfaces that become ports have to be.
     #[must_use]
     pub(crate) fn port_netns(&self) -> &Netns {
         self.datapath.as_ref().map_or(&self.host, |datapath| datapath.port_netns())
     }
 
-    /// Makes the host's end of a container's veth pair a port, and the container's MAC known.
+    /// Makes the host's end of a container's veth pair a port, and the container's MAC and addresses known.
     ///
     /// # Errors
     /// The datapath refuses.
     pub(crate) fn attach(&mut self, container: &Container, interface: IfIndex) -> Result<()> {
         let slot = Slot(container.number().into());
-        let flags = PortFlags::DEFAULT.with(PortFlags::READY, true);
-        let config = PortConfig::new(DOMAIN, slot, container.mac(), MTU, 0, flags);
+        let (mac, ipv4, ipv6) = (container.mac(), container.ip(), container.ipv6());
+        let (ports, limits) = (self.ports, self.limits);
+        let config = PortConfig::new(DOMAIN, slot, mac, MTU, 0, ports).with_addresses(ipv4, ipv6);
         let (host, datapath) = self.opened()?;
+        datapath.set_storm(slot, limits);
         host.run(|| datapath.attach_port(interface.into(), config)).context("cannot attach a port")?;
         let entry = FdbEntry::new(interface.into(), FdbKind::Endpoint, Nanos(0));
-        datapath.put_fdb(FdbKey::new(DOMAIN, container.mac()), entry).context("cannot make the MAC known")
+        datapath.put_fdb(FdbKey::new(DOMAIN, mac), entry).context("cannot make the MAC known")?;
+        let addresses = [(NeighbourKey::ipv4(DOMAIN, ipv4), mac), (NeighbourKey::ipv6(DOMAIN, ipv6), mac)];
+        datapath.set_neighbours(interface.into(), &addresses).context("cannot make the addresses known")
     }
 
     /// Enters MACs as learned behind the port `interface`.
@@ -86,9 +123,9 @@ impl Wye {
     /// # Errors
     /// The FDB has no room.
     pub(super) fn learn(&mut self, macs: impl Iterator<Item = MacAddr>, interface: IfIndex) -> Result<()> {
-        let (_, datapath) = self.opened()?;
         // They are to stay for as long as the measurement takes.
-        datapath.set_domain(DOMAIN, Nanos(0), DomainFlags::NONE).context("cannot turn ageing off")?;
+        self.set_domain(Nanos(0))?;
+        let (_, datapath) = self.opened()?;
         for mac in macs {
             let entry = FdbEntry::new(interface.into(), FdbKind::Learned, Nanos(0));
             datapath.put_fdb(FdbKey::new(DOMAIN, mac), entry).context("cannot fill the FDB")?;
@@ -104,10 +141,26 @@ impl Wye {
         self.programs.as_deref().context("this datapath has no programs")
     }
 
-    fn start(&mut self, mut datapath: Box<dyn Datapath>) -> Result<()> {
-        let made = datapath.set_domain(DOMAIN, AGEING, DomainFlags::NONE).context("cannot make the domain");
+    fn closed() -> Result<Self> {
+        Ok(Self {
+            host: new_host()?,
+            datapath: None,
+            programs: None,
+            ports: PORT_FLAGS,
+            domain: DomainFlags::SUPPRESS,
+            limits: StormLimits::NONE,
+        })
+    }
+
+    fn start(&mut self, datapath: Box<dyn Datapath>) -> Result<()> {
         self.datapath = Some(datapath);
-        made
+        self.set_domain(AGEING)
+    }
+
+    fn set_domain(&mut self, ageing: Nanos) -> Result<()> {
+        let flags = self.domain;
+        let (_, datapath) = self.opened()?;
+        datapath.set_domain(DOMAIN, ageing, flags).context("cannot make the domain, or change it")
     }
 
     fn opened(&mut self) -> Result<(&Netns, &mut Box<dyn Datapath>)> {

@@ -26,13 +26,30 @@ static TAKEN: PerCpuArray<Taken, 1> = PerCpuArray::new();
 #[btf_map]
 static SPREAD: Array<u32, 2> = Array::new();
 
-/// Live frames: hands each frame to the stack of the interface that the run names, with the last four bytes of the
-/// destination MAC set to the next number below `SPREAD[0]`.
+/// Length of a frame that can be put anew, in words.
+const ORIGINAL_WORDS: usize = 12;
+
+/// A frame that is written anew before it is put; all zeros where the frame is left alone. The kernel uses the memory of frames
+/// again, with what a switch wrote into it.
+#[btf_map]
+static ORIGINAL: Array<[u64; ORIGINAL_WORDS], 1> = Array::new();
+
+/// Live frames: hands each frame to the stack of the interface that the run names, written anew where there is an original,
+/// and with the last four bytes of the destination MAC set to the next number below `SPREAD[0]`.
 #[xdp]
 fn source(ctx: XdpContext) -> u32 {
     let (Some(spread), Some(next)) = (SPREAD.get(0).copied(), SPREAD.get_ptr_mut(1)) else {
         return xdp_action::XDP_ABORTED;
     };
+    let Some(original) = ORIGINAL.get(0) else { return xdp_action::XDP_ABORTED };
+    if original[0] != 0 {
+        let at = ctx.data();
+        if at + size_of::<[u64; ORIGINAL_WORDS]>() > ctx.data_end() {
+            return xdp_action::XDP_ABORTED;
+        }
+        // SAFETY: as many bytes between data and data_end.
+        unsafe { (at as *mut [u64; ORIGINAL_WORDS]).write_unaligned(*original) };
+    }
     if spread > 1 {
         let at = ctx.data() + 2;
         if at + 4 > ctx.data_end() {
