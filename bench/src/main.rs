@@ -17,6 +17,7 @@ mod report;
 mod rounds;
 mod run_args;
 mod stats;
+mod storm;
 mod sys;
 mod topology;
 
@@ -42,6 +43,7 @@ enum Command {
     Forward(forward::Args),
     Broadcast(broadcast::Args),
     Arp(arp::Args),
+    Storm(storm::Args),
     Idle(idle::Args),
 }
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Forward(args) => forward::run(&args, stop),
         Command::Broadcast(args) => broadcast::run(&args, stop),
         Command::Arp(args) => arp::run(&args, stop),
+        Command::Storm(args) => storm::run(&args, stop),
         Command::Idle(args) => idle::run(&args, &stop),
     });
     match done {

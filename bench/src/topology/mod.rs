@@ -170,6 +170,12 @@ impl Lane {
         &self.receiver
     }
 
+    /// Containers beside sender and receiver.
+    #[must_use]
+    pub(crate) fn others(&self) -> &[Container] {
+        &self.others
+    }
+
     /// All containers but the sender.
     pub(crate) fn receivers(&self) -> impl Iterator<Item = &Container> {
         std::iter::once(&self.receiver).chain(&self.others)
