@@ -21,10 +21,10 @@ fn every_measurement_has_figures_and_leaves_nothing_behind() {
     fs::remove_file(&file).expect("the report is ours");
     let report: Value = serde_json::from_str(&text).expect("JSON");
     for (list, figure, least) in [
-        ("/frames/paths", "/mpps", 6),
+        ("/frames/paths", "/mpps", 7),
         ("/fdb/switches", "/added_ns_sweep/median", 2),
         ("/tcp/paths", "/gbits_per_second/median", 3),
-        ("/program/programs", "/ns/median", 3),
+        ("/program/programs", "/ns/median", 4),
     ] {
         let rows = report.pointer(list).and_then(Value::as_array).expect(list);
         assert!(rows.len() >= least, "{list}: {rows:?}");

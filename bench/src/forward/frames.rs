@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     cpus::{self, Cpus},
+    frame,
     measure::{self, Rate},
     probe::Probe,
     report::{self, Bound, Effort, Target},
@@ -57,17 +58,20 @@ pub(crate) fn run(plan: &Plan, cpus: Cpus, rules: Option<u32>) -> Result<Report>
     for lane in &lanes {
         probe.watch(lane.receiver())?;
     }
-    let entries: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.entry())).collect();
+    let mut entries: Vec<_> = lanes.iter().map(|lane| (lane.name.as_str(), lane.entry())).collect();
+    let ebpf = lanes.iter().find(|lane| lane.name == WYE_EBPF).context("there is a path of wye")?;
+    let open = ebpf.others().last().context("it has an unguarded container")?;
+    let frame = frame::udp(open.mac(), ebpf.receiver().mac(), open.ip(), ebpf.receiver().ip());
+    entries.push((WYE_UNGUARDED, ebpf.entry_from(open, &frame)?));
     let rounds = measure::rates(&mut probe, &entries, plan, cpus)?;
-    let names: Vec<_> = lanes.iter().map(|lane| lane.name.as_str()).collect();
+    let names: Vec<_> = entries.iter().map(|(name, _)| *name).collect();
     Report::of(&rounds, &names)
 }
 
 fn lanes(rules: Option<u32>, cpus: Cpus) -> Result<Vec<Lane>> {
     let mut lanes = vec![
         Lane::direct(DIRECT)?,
-        Lane::wye(WYE_EBPF, Wye::ebpf()?)?,
-        Lane::wye(WYE_UNGUARDED, Wye::ebpf()?.unguarded())?,
+        Lane::wye(WYE_EBPF, Wye::ebpf()?)?.with_unguarded()?,
         Lane::wye(WYE_USERSPACE, Wye::userspace(|| cpus::take(cpus.other))?)?,
         Lane::bridge(BRIDGE, Netfilter::Off)?,
         Lane::bridge(BRIDGE_NETFILTER, Netfilter::Rules(1))?,

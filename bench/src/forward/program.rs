@@ -49,19 +49,21 @@ const CASES: [&str; 4] = [
 /// Something cannot be made or measured.
 pub(crate) fn run(plan: &Plan, cpus: Cpus) -> Result<Report> {
     let probe = Probe::load()?;
-    let guarded = Lane::wye("wye-ebpf", Wye::ebpf()?)?;
-    let unguarded = Lane::wye("wye-ebpf-unguarded", Wye::ebpf()?.unguarded())?;
-    let (port, open_port) = (PortProgram::of(&guarded)?, PortProgram::of(&unguarded)?);
-    let (sender, receiver) = (guarded.sender(), guarded.receiver());
-    let from = |src: MacAddr| frame::udp(src, receiver.mac(), sender.ip(), receiver.ip());
-    let (own, learned) = (from(sender.mac()), from(frame::numbered(0)));
+    let lane = Lane::wye("wye-ebpf", Wye::ebpf()?)?.with_unguarded()?;
+    let (sender, receiver) = (lane.sender(), lane.receiver());
+    let open = lane.others().last().context("there is an unguarded container")?;
+    let from = |src: MacAddr, ip| frame::udp(src, receiver.mac(), ip, receiver.ip());
+    let own = from(sender.mac(), sender.ip());
+    let (open_own, learned) = (from(open.mac(), open.ip()), from(frame::numbered(0), open.ip()));
+    let port = PortProgram::at(&lane, lane.entry().interface.into())?;
+    let open_port = PortProgram::at(&lane, lane.entry_from(open, &open_own)?.interface.into())?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let repeat = (RUNS_PER_SECOND * plan.seconds) as u32;
     let rounds = rounds::run(plan, CASES.len(), |case| {
-        let watched = disturbance::watch(guarded.entry().netns, cpus.source, || match case {
+        let watched = disturbance::watch(lane.entry().netns, cpus.source, || match case {
             0 => probe.idle_run(&own, repeat),
             1 => port.run(&own, repeat),
-            2 => open_port.run(&own, repeat),
+            2 => open_port.run(&open_own, repeat),
             3 => open_port.run(&learned, repeat),
             _ => bail!("there is no case {case}"),
         })?;
@@ -70,17 +72,17 @@ pub(crate) fn run(plan: &Plan, cpus: Cpus) -> Result<Report> {
     Ok(Report::of(&rounds))
 }
 
-/// The program at a lane's entry.
+/// The program of a lane's switch, at one of its ports.
 struct PortProgram {
     program: SchedClassifier,
     context: Vec<u8>,
 }
 
 impl PortProgram {
-    fn of(lane: &Lane) -> Result<Self> {
+    fn at(lane: &Lane, ifindex: u32) -> Result<Self> {
         let program = SchedClassifier::from_pin(lane.as_wye()?.programs_dir()?.join(PROG_PORT_INGRESS))
             .context("cannot open the pinned program")?;
-        Ok(Self { program, context: skb_context(lane.entry().interface.into()) })
+        Ok(Self { program, context: skb_context(ifindex) })
     }
 
     fn run(&self, frame: &[u8], repeat: u32) -> Result<Duration> {

@@ -95,6 +95,19 @@ impl Lane {
         Ok(self)
     }
 
+    /// Adds a container whose port is not guarded, as the last of [`Lane::others`].
+    ///
+    /// # Errors
+    /// The kernel or the switch refuses something; it is not wye.
+    pub(crate) fn with_unguarded(mut self) -> Result<Self> {
+        let number = u8::try_from(self.others.len())? + 3;
+        self.as_wye_mut()?.guard_ports(false);
+        let added = self.medium.add_container(number);
+        self.as_wye_mut()?.guard_ports(true);
+        self.others.push(added?.0);
+        Ok(self)
+    }
+
     /// Where frames are put so that they go from the sender to the receiver.
     #[must_use]
     pub(crate) fn entry(&self) -> Entry<'_> {
@@ -114,7 +127,18 @@ impl Lane {
         }
     }
 
-    /// The same with another frame, of which the switch may make a copy for every container.
+    /// Where frames are put so that they come from another container of the switch.
+    ///
+    /// # Errors
+    /// Its port is gone.
+    pub(crate) fn entry_from<'a>(&'a self, container: &Container, frame: &'a [u8]) -> Result<Entry<'a>> {
+        let entry = self.entry();
+        let port = container.port_name()?;
+        let interface = Netlink::open_in(entry.netns)?.link_by_name(port.as_str())?.index;
+        Ok(Entry { interface, frame, ..entry })
+    }
+
+    /// [`Lane::entry`] with another frame, of which the switch may make a copy for every container.
     #[must_use]
     pub(crate) fn flooding_entry<'a>(&'a self, frame: &'a [u8]) -> Entry<'a> {
         let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
@@ -153,6 +177,13 @@ impl Lane {
     /// It is something else.
     pub(crate) fn as_wye(&self) -> Result<&Wye> {
         match &self.medium {
+            Medium::Wye(wye) => Ok(wye),
+            Medium::Cable | Medium::Bridge(_) => bail!("path {} is not wye", self.name),
+        }
+    }
+
+    fn as_wye_mut(&mut self) -> Result<&mut Wye> {
+        match &mut self.medium {
             Medium::Wye(wye) => Ok(wye),
             Medium::Cable | Medium::Bridge(_) => bail!("path {} is not wye", self.name),
         }

@@ -69,11 +69,9 @@ impl Wye {
         Ok(wye)
     }
 
-    /// The same with ports that are not guarded: `wye port set --guard off`.
-    #[must_use]
-    pub(crate) fn unguarded(mut self) -> Self {
-        self.ports = self.ports.with(PortFlags::GUARD, false);
-        self
+    /// Guards the ports that are attached from now on, or not: `wye port set --guard`.
+    pub(super) fn guard_ports(&mut self, on: bool) {
+        self.ports = self.ports.with(PortFlags::GUARD, on);
     }
 
     /// The same with ports whose floods are limited: `wye port set --storm`.
