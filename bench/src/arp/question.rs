@@ -11,8 +11,8 @@ use crate::{
     topology::Container,
 };
 
-/// An ARP message's beginning: Ethernet, IPv4, a request.
-const ARP_HEAD: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, arp::REQUEST as u8];
+/// An ARP message's beginning: Ethernet, IPv4 and the lengths of their addresses.
+const ARP_HEAD: [u8; 6] = [0, 1, 8, 0, 6, 4];
 /// Length of a solicitation with the asker's MAC: the same as that of an advertisement with the target's.
 const SOLICITATION_LEN: u8 = wire::ADVERTISEMENT_LEN;
 
@@ -24,6 +24,7 @@ pub(super) fn arp_request(asker: &Container, target: &Container) -> Vec<u8> {
         &asker.mac().bytes(),
         &eth::TYPE_ARP.to_be_bytes(),
         &ARP_HEAD,
+        &arp::REQUEST.to_be_bytes(),
         &asker.mac().bytes(),
         &asker.ip(),
         &[0; 6],
