@@ -12,7 +12,7 @@ use std::{
 pub use self::leftovers::purge;
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
@@ -155,10 +155,11 @@ fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, Daem
     let (owned, its_hub) = (settings.clone(), hub.clone());
     let (watched, wait) = crossbeam::channel::bounded(1);
     let control = Handle::spawn(move || {
+        let store = Store::open(&owned.state_dir)?;
         let datapath = open_datapath(&owned)?;
         LastStart::note(&owned).map_err(io_error("note the start in", &owned.run_dir))?;
         let monitors = monitors(&*datapath)?;
-        let control = Control::open(owned.clone(), datapath, Store::open(&owned.state_dir)?, its_hub)?;
+        let control = Control::open(owned.clone(), datapath, store, its_hub)?;
         // The receiver below outlives this closure.
         let _sent = watched.send((control.events()?, monitors));
         Ok::<_, DaemonError>(control)
@@ -202,16 +203,16 @@ fn lock(settings: &Settings) -> Result<RunLock, DaemonError> {
     })
 }
 
-type Signals = (tokio::signal::unix::Signal, tokio::signal::unix::Signal);
-
-fn signals() -> io::Result<Signals> {
-    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+fn signals() -> io::Result<[Signal; 3]> {
+    let on = |kind| signal(kind);
+    Ok([on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?])
 }
 
-async fn stop_on_signals(stop: watch::Sender<bool>, (mut terminate, mut interrupt): Signals) {
+async fn stop_on_signals(stop: watch::Sender<bool>, [mut terminate, mut interrupt, mut hangup]: [Signal; 3]) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
     // An error says that the server has stopped already.
     let _stopped = stop.send(true);

@@ -65,13 +65,13 @@ struct Create {
     #[arg(long)]
     internal: bool,
     /// Sort frames by VLAN; ports that say nothing are in this one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     vlan: Option<u16>,
     /// Keep its endpoints from each other: every port is isolated.
     #[arg(long)]
     isolated: bool,
     /// Largest packet in bytes, without Ethernet header.
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, allow_negative_numbers = true, value_name = "BYTES")]
     mtu: Option<u32>,
     /// An option: uplink=IFACE, ageing=SECS, suppress=on|off, unknown-neighbours=flood|drop.
     #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]

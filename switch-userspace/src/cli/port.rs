@@ -92,7 +92,7 @@ struct Change {
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
     hairpin: Option<Switch>,
     /// Most MACs that may be learned at it, besides the endpoint's own; 0 is no cap.
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     max_macs: Option<u32>,
     /// Judge what it sends: its own MAC and addresses only, no router, no DHCP server.
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
@@ -100,14 +100,16 @@ struct Change {
     /// Take frames only from MACs that are in the FDB for it.
     #[arg(long, value_name = "on|off", hide_possible_values = true)]
     locked: Option<Switch>,
-    /// A source it may use beside its own; repeatable, in place of those allowed before. `none` takes all of them back.
+    /// A source it may use beside its own: a MAC with one address, or with any address at all; repeatable, in place of those allowed
+    /// before. `none` takes all of them back.
     #[arg(long, value_name = "MAC[/IP]|none")]
     allow: Vec<Allowed>,
-    /// At most RATE frames a second of this kind from it, and BURST at once (a second's worth unless said); RATE 0 takes the limit
+    /// At most RATE flooded frames a second of this kind (unicast: to unknown MACs) from it, and BURST at once (a second's worth unless said); RATE 0 takes the limit
     /// off. Repeatable.
     #[arg(long, value_name = "bcast|mcast|unicast=RATE[/BURST]")]
     storm: Vec<StormWord>,
-    /// Sort its frames by VLAN; `none` leaves that to the network.
+    /// Sort its frames by VLAN; `none` leaves that to the network. The first port of a network that does makes all of them do, in
+    /// VLAN 1 where they say nothing; after the last one no port does, unless the network was made with --vlan.
     #[arg(long, value_name = "access=N|trunk=LIST[,native=N][,proto=802.1ad]|none")]
     vlan: Option<VlanChange>,
 }

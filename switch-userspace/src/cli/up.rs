@@ -27,6 +27,8 @@ use crate::{
         routes,
         types::{ExitClass, Status},
     },
+    daemon::DaemonError,
+    datapath::Mode,
     dirs, sys,
 };
 
@@ -66,6 +68,7 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
     let begun = Instant::now();
     loop {
         if let Some(status) = ask(place)? {
+            refuse_other_datapath(args, &status)?;
             say(format!("instance {} runs already, pid {}", status.instance, status.pid));
             warn(&status);
             return Ok(());
@@ -79,6 +82,18 @@ pub(super) fn run(args: &UpArgs, place: &Place) -> Result<(), CliError> {
             return Err(CliError::NotReady { after: START_TIMEOUT });
         }
         thread::sleep(RETRY);
+    }
+}
+
+/// A daemon that runs does not change its datapath.
+fn refuse_other_datapath(args: &UpArgs, status: &Status) -> Result<(), CliError> {
+    let running = [Mode::Ebpf, Mode::Userspace].into_iter().find(|mode| mode.word() == status.mode);
+    match (args.wishes.datapath(), running) {
+        (Some(wanted), Some(mode)) if wanted != mode => {
+            let source = Box::new(DaemonError::OtherMode { instance: status.instance.clone(), mode });
+            Err(CliError::Daemon { op: "start", source })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -20,7 +20,7 @@ const DEFAULT_STATE_DIR: &str = "/var/lib/wye";
 /// Options of the commands that start a daemon.
 #[derive(Debug, Args)]
 pub(super) struct Wishes {
-    /// Where frames are switched [default: ebpf].
+    /// Where frames are switched [default: where the instance's last daemon did, ebpf for a new instance].
     #[arg(long, value_enum)]
     datapath: Option<Mode>,
     #[command(flatten)]
@@ -63,7 +63,13 @@ impl Wishes {
     /// Puts words, variables and file together.
     pub(super) fn choose(&self, place: &Place) -> Result<Chosen, CliError> {
         let file = self.dirs.file()?;
-        self.dirs.choose(place, ConfigFile { datapath: self.datapath.or(file.datapath), ..file })
+        let last = LastStart::read(&place.dir()).map(|start| start.mode);
+        self.dirs.choose(place, ConfigFile { datapath: self.datapath.or(file.datapath).or(last), ..file })
+    }
+
+    /// The datapath that was asked for on the command line, where one was.
+    pub(super) const fn datapath(&self) -> Option<Mode> {
+        self.datapath
     }
 }
 

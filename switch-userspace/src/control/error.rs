@@ -251,7 +251,10 @@ fn model_next(error: &ModelError) -> Option<String> {
         }
         ModelError::Overlap { free: Some(free), .. } => Some(format!("use --subnet {free}, which is free")),
         ModelError::NoFreeSubnet => Some("name one with --subnet".into()),
-        ModelError::SeveralNetworks { .. } => Some("name one with --network".into()),
+        ModelError::SeveralNetworks { .. } => Some("name one with --network, --vlan or both".into()),
+        ModelError::OtherVlan { .. } => {
+            Some("name one of its VLANs with --vlan, or none where it has none".into())
+        }
         ModelError::FdbEntryExists { .. } => Some("--replace puts the new entry in its place".into()),
         ModelError::NoLabel { endpoint, .. } => {
             Some(format!("`wye endpoint inspect {endpoint}` lists its labels"))
@@ -277,7 +280,6 @@ fn model_next(error: &ModelError) -> Option<String> {
         | ModelError::Mtu { .. }
         | ModelError::Vlan { .. }
         | ModelError::BadVlans { .. }
-        | ModelError::OtherVlan { .. }
         | ModelError::UnknownOption { .. }
         | ModelError::BadOption { .. }
         | ModelError::AddressOutside { .. }

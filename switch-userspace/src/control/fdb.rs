@@ -137,8 +137,12 @@ impl Control {
         found.extend(self.dormant(mac, wish.network.as_deref(), &found));
         found.retain(|entry| wish.vlan.is_none() || entry.vlan == wish.vlan);
         if found.len() > 1 {
-            let networks = found.into_iter().map(|entry| entry.network).collect();
-            return Err(ModelError::SeveralNetworks { mac, networks }.into());
+            let place = |entry: types::FdbEntry| match entry.vlan {
+                Some(vlan) => format!("{} VLAN {vlan}", entry.network),
+                None => entry.network,
+            };
+            let places = found.into_iter().map(place).collect();
+            return Err(ModelError::SeveralNetworks { mac, places }.into());
         }
         let Some(entry) = found.pop() else {
             return Err(ModelError::NoFdbEntry { mac, network: wish.network.clone() }.into());

@@ -141,7 +141,8 @@ pub(super) fn record<'a>(network: &Network, attachment: &'a Attachment, mtu: u32
     }
 }
 
-/// The addresses that an endpoint is known at: its own, and the link-local one that its MAC makes.
+/// The addresses that an endpoint is known at: its own, and the link-local one that its MAC makes. Where it may use one of them with
+/// another MAC, it is known there.
 pub(super) fn neighbours(network: &Network, attachment: &Attachment) -> Vec<(NeighbourKey, MacAddr)> {
     let key = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => NeighbourKey::ipv4(network.domain, ip.octets()),
@@ -150,7 +151,8 @@ pub(super) fn neighbours(network: &Network, attachment: &Attachment) -> Vec<(Nei
     let has_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
     let link_local = has_v6.then(|| IpAddr::from(ipv6::link_local(attachment.mac)));
     let ips = attachment.addresses.iter().map(|net| net.addr()).chain(link_local);
-    ips.map(|ip| (key(ip), attachment.mac)).collect()
+    let allowed = |ip| attachment.settings.allow.iter().rev().find(|pair| pair.ip == Some(ip));
+    ips.map(|ip| (key(ip), allowed(ip).map_or(attachment.mac, |pair| pair.mac))).collect()
 }
 
 fn up(on: bool) -> LinkSettings<'static> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use switch_common::abi::{
-    addr::{PortId, Slot},
+    addr::{MacAddr, PortId, Slot},
     fdb::{FdbKey, FdbKind},
+    neighbour::NeighbourKey,
     port::{PortConfig, PortFlags},
     source::{SourceKey, SourceScope},
     storm::StormLimits,
@@ -78,9 +79,12 @@ impl Control {
     /// What the datapath is told of the attached ports of a network, in the order of `model`.
     fn written(&self, model: &Model, name: &NetworkName) -> Result<Vec<Written>, ControlError> {
         let network = model.network(name)?;
-        let ports = model.ports().filter(|port| port.network() == name);
-        let records = ports.map(|port| self.record(model, &port)).collect::<Result<Vec<_>, _>>()?;
-        Ok(records.iter().flatten().map(|record| Written::of(network, record)).collect())
+        let mut written = Vec::new();
+        for port in model.ports().filter(|port| port.network() == name) {
+            let record = self.record(model, &port)?;
+            written.extend(record.map(|record| Written::of(network, &port, &record)));
+        }
+        Ok(written)
     }
 
     /// What the datapath knows of a port; `None` while its interface is missing.
@@ -146,11 +150,17 @@ struct Written {
     fixed: BTreeMap<FdbKey, FdbKind>,
     vlans: VlanSet,
     sources: Vec<(SourceKey, SourceScope)>,
+    /// The addresses that it is known at, with their MACs.
+    neighbours: Vec<(NeighbourKey, MacAddr)>,
     storm: StormLimits,
 }
 
 impl Written {
-    fn of(network: &Network, record: &PortRecord<'_>) -> Self {
+    fn of(network: &Network, port: &PortRef<'_>, record: &PortRecord<'_>) -> Self {
+        let neighbours = match port {
+            PortRef::Endpoint { attachment, .. } => plug::neighbours(network, attachment),
+            PortRef::Uplink { .. } => Vec::new(),
+        };
         Self {
             id: record.id,
             slot: record.slot,
@@ -158,6 +168,7 @@ impl Written {
             fixed: record.fixed(network),
             vlans: record.carried(),
             sources: record.sources(),
+            neighbours,
             storm: record.storm(),
         }
     }
@@ -169,6 +180,7 @@ impl Written {
         }
         kernel.datapath(|datapath| {
             datapath.set_sources(self.slot, &self.sources)?;
+            datapath.set_neighbours(self.id, &self.neighbours)?;
             datapath.set_storm(self.slot, self.storm);
             datapath.set_vlans(self.slot, self.vlans)?;
             datapath.update_port(self.id, self.config)

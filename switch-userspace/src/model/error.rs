@@ -171,7 +171,7 @@ pub enum ModelError {
         text: String,
     },
     /// An FDB entry's VLAN that its port does not carry.
-    #[error("port {port} is in {carried}: say which of its VLANs with --vlan")]
+    #[error("port {port} is in {carried}, and the VLAN of an entry is one that its port carries")]
     OtherVlan {
         /// The port.
         port: String,
@@ -283,12 +283,12 @@ pub enum ModelError {
         port: String,
     },
     /// The MAC is in several networks.
-    #[error("{mac} is in the FDB of several networks: {}", networks.join(", "))]
+    #[error("{mac} is in the FDB of several networks or VLANs: {}", places.join(", "))]
     SeveralNetworks {
         /// The address.
         mac: MacAddr,
-        /// Their names.
-        networks: Vec<String>,
+        /// Their names, with the VLAN where there is one.
+        places: Vec<String>,
     },
     /// The port is on another network than the request says.
     #[error("port {port} is on network {actual}, not on {network}")]

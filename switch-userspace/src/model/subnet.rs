@@ -47,7 +47,9 @@ pub enum SubnetError {
         net: IpNet,
     },
     /// The gateway is not an address that an interface in the subnet can have.
-    #[error("gateway {gateway} is not an address for an interface in {net}")]
+    #[error(
+        "gateway {gateway} is not an address for an interface in {net}, or one gateway too many: a subnet has one"
+    )]
     Gateway {
         /// As given.
         gateway: IpAddr,

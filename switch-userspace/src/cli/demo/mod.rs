@@ -56,7 +56,7 @@ const STEPS: [(&str, Step); 8] = [
     ("What the switch has counted", counters),
 ];
 
-/// A MAC that a container gives itself.
+/// A MAC that a container gives itself when it may.
 const OTHER_MAC: &str = "02:00:5e:10:00:99";
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -137,9 +137,13 @@ fn containers(stage: &mut Stage) -> Result<(), DemoError> {
     Ok(())
 }
 
-/// The switch knows the containers' own addresses from the start; an address that one gives itself it learns.
+/// The switch knows the containers' own addresses from the start; an address that one is allowed beside it learns.
 fn fdb(stage: &mut Stage) -> Result<(), DemoError> {
     let (from, to) = (&CONTAINERS[0], &CONTAINERS[1]);
+    stage.wye(&format!(
+        "port set {} --allow {OTHER_MAC}/{} --allow {OTHER_MAC}/{}",
+        from.name, from.v4, from.v6
+    ))?;
     stage.wye(&format!("exec {} -- ip link set dev eth0 address {OTHER_MAC}", from.name))?;
     stage.wye(&format!("exec {} -- ping -n -q -c 1 -w 2 {}", from.name, to.v4))?;
     let table = stage.wye("fdb show")?;
