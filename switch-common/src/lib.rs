@@ -7,7 +7,8 @@
 //! 3. `guard` refuses what no port may send;
 //! 4. `learn` notes the source MAC in the FDB;
 //! 5. `respond` answers ARP requests and neighbour solicitations for stations that are known;
-//! 6. `forward` looks the destination up: one port, a flood as far as `storm` lets it, the host, or a drop;
+//! 6. `forward` looks the destination up: one port, a flood as far as `storm` lets it, the members of a group (`multicast`),
+//!    the host, or a drop;
 //! 7. the datapath carries the [`Verdict`] out.
 //!
 //! Stages see the world through three traits (`Frame`, `Tables`, `Clock`) and own nothing: no maps, no clock, no

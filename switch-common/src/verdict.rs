@@ -1,7 +1,10 @@
 //! What becomes of a frame, and why.
 
 use crate::{
-    abi::addr::{MacAddr, PortId},
+    abi::{
+        addr::{MacAddr, PortId},
+        group::ListId,
+    },
     stage::vlan::{Membership, TagChange},
 };
 
@@ -81,6 +84,7 @@ reasons! {
         Loop = 38, "loop", "the port is blocked because it is cabled to another port of its network";
         NoNeighbour = 39, "no_neighbour", "nobody is known at the address asked for, and the network does not flood for it";
         ReplyFailed = 40, "reply_failed", "the kernel could not make the switch's own reply";
+        MulticastQuery = 41, "mcast_query", "the port may not ask for members of multicast groups";
     }
 }
 
@@ -90,6 +94,7 @@ reasons! {
         LongHeaderChain = 1, "long_header_chain", "more or longer IPv6 extension headers than the fast path walks";
         Ipv4Options = 2, "ipv4_options", "IPv4 options, which the fast path does not walk";
         ManyNdOptions = 3, "many_nd_options", "more neighbour discovery options than the fast path walks";
+        LongReport = 5, "long_report", "a membership report of which the fast path cannot make a copy";
     }
 }
 
@@ -129,6 +134,8 @@ pub enum Outcome {
     Forward(PortId, TagChange),
     /// A copy to each port of the ingress port's domain that takes this kind and carries the VLAN.
     Flood(FloodKind, Membership),
+    /// A copy to each port of the list that carries the VLAN.
+    Deliver(ListId, Membership),
     /// Answered: the station asked for has this MAC. The reply goes out where the frame came in.
     Respond(MacAddr),
     /// To the host's own stack: the frame came in on an uplink and is the host's.
@@ -152,6 +159,9 @@ impl Verdict {
     const PUNT: u64 = 4;
     const DROP: u64 = 5;
     const RESPOND: u64 = 6;
+    const DELIVER: u64 = 7;
+    /// In a flood or delivery: the control plane gets a copy.
+    const COPY: u64 = 1 << 31;
 
     /// To one port.
     #[must_use]
@@ -179,6 +189,29 @@ impl Verdict {
     #[inline(always)]
     pub const fn flood_in(kind: FloodKind, member: Membership) -> Self {
         Self(Self::FLOOD | (member.to_bits() as u64) << 8 | (kind as u64) << 32)
+    }
+
+    /// To all ports of the list that carry the VLAN.
+    #[must_use]
+    #[inline(always)]
+    pub const fn deliver_in(list: ListId, member: Membership) -> Self {
+        Self(Self::DELIVER | (member.to_bits() as u64) << 8 | (list.0 as u64) << 32)
+    }
+
+    /// The same flood or delivery, with or without a copy to the control plane.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with_copy(self, on: bool) -> Self {
+        if on { Self(self.0 | Self::COPY) } else { Self(self.0 & !Self::COPY) }
+    }
+
+    /// The VLAN of a flood or delivery of which the control plane gets a copy; `None` where it gets none.
+    #[must_use]
+    #[inline(always)]
+    pub fn copied(self) -> Option<Membership> {
+        let is_flood = matches!(self.0 & 0xff, Self::FLOOD | Self::DELIVER);
+        (is_flood && self.0 & Self::COPY != 0)
+            .then(|| Membership::from_bits((self.0 >> 8) as u32 & 0xff_ffff))
     }
 
     /// To the host's own stack.
@@ -239,6 +272,10 @@ impl Verdict {
                 let member = Membership::from_bits(detail);
                 FloodKind::from_code(payload as u8).map(|kind| Outcome::Flood(kind, member))
             }
+            Self::DELIVER => {
+                let list = ListId(payload);
+                (list != ListId::NONE).then(|| Outcome::Deliver(list, Membership::from_bits(detail)))
+            }
             Self::TO_HOST => Some(Outcome::ToHost),
             Self::PUNT => PuntReason::from_code(payload as u8).map(Outcome::Punt),
             Self::DROP => DropReason::from_code(payload as u8).map(Outcome::Drop),
@@ -277,6 +314,18 @@ mod tests {
         let at = MacAddr::new([2, 0, 0x5e, 0x10, 0, 0xff]);
         assert_eq!(Verdict::respond(at).outcome(), Some(Outcome::Respond(at)));
         assert_eq!(Verdict::from_raw(Verdict::respond(at).raw()), Some(Verdict::respond(at)));
+    }
+
+    #[test]
+    fn a_copy_changes_nothing_of_where_a_frame_goes() {
+        let member = Membership::NONE;
+        for verdict in [Verdict::flood(FloodKind::Multicast), Verdict::deliver_in(ListId(u32::MAX), member)] {
+            let copied = verdict.with_copy(true);
+            assert_eq!(copied.outcome(), verdict.outcome());
+            assert_eq!((copied.copied(), verdict.copied()), (Some(member), None));
+            assert_eq!(copied.with_copy(false), verdict);
+        }
+        assert_eq!(Verdict::drop(DropReason::Vlan).copied(), None);
     }
 
     #[test]

@@ -9,17 +9,19 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use switch_common::{
-    DropReason, FloodKind, PuntReason, Verdict,
+    DropReason, PuntReason, Verdict,
     abi::{
         addr::{MacAddr, PortId},
+        group::ListId,
         names::{JUMP_FLOOD, JUMP_RESPOND},
         port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
     stage::{
         env::{Frame, Tables},
+        flood::{GROUP_SWITCH, switch_of},
         forward::is_for_host_too,
-        vlan::{Membership, TagChange},
+        vlan::TagChange,
     },
     verdict::Outcome,
 };
@@ -45,8 +47,27 @@ pub(crate) const PASS: i32 = TC_ACT_OK;
 pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
     match verdict.outcome() {
         Some(Outcome::Forward(to, tags)) => forward(ctx, frame, port, to, tags),
-        Some(Outcome::Flood(kind, member)) => start_flood(ctx, port, kind, member),
+        Some(Outcome::Flood(kind, member)) => {
+            let is_taken = verdict.copied().is_some();
+            start_flood(
+                ctx,
+                port,
+                flood::Order { list: ListId::NONE, switch: switch_of(kind), member, is_taken },
+            )
+        }
+        Some(Outcome::Deliver(list, member)) => {
+            let is_taken = verdict.copied().is_some();
+            start_flood(ctx, port, flood::Order { list, switch: GROUP_SWITCH, member, is_taken })
+        }
         Some(Outcome::Respond(_)) => start_reply(ctx, port),
+        _ => turn_away(ctx, frame, port, verdict),
+    }
+}
+
+/// Does what a verdict says that came before the frame was switched: it is the host's, is punted or dropped.
+#[inline(always)]
+pub(crate) fn turn_away(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
+    match verdict.outcome() {
         Some(Outcome::ToHost) => PASS,
         Some(Outcome::Punt(_)) if host_keeps(frame, port) => {
             drop_at(ctx, port, DropReason::PuntFailed);
@@ -57,7 +78,7 @@ pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict
             events::report(frame, port, reason);
             if host_keeps(frame, port) { PASS } else { SHOT }
         }
-        None => SHOT,
+        _ => SHOT,
     }
 }
 
@@ -111,8 +132,8 @@ fn action(returned: i64) -> i32 {
 }
 
 #[inline(always)]
-fn start_flood(ctx: &TcContext, port: PortId, kind: FloodKind, member: Membership) -> i32 {
-    flood::order(ctx, kind, member);
+fn start_flood(ctx: &TcContext, port: PortId, order: flood::Order) -> i32 {
+    flood::write_order(ctx, order);
     // SAFETY: the target is a program of the same type that reads what was just written.
     unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
     drop_at(ctx, port, DropReason::FloodCopy)

@@ -1,4 +1,4 @@
-//! Copies of a frame to the ports of its domain, in chunks.
+//! Copies of a frame to the ports of a list, in chunks.
 //!
 //! The copies of a chunk wait in the CPU's backlog queue, whose length is bounded. A list longer than one chunk goes on
 //! by sending a copy over the relay pair: it queues up behind the chunk, and when it comes out at the far end the
@@ -6,17 +6,18 @@
 
 use aya_ebpf::{helpers::bpf_clone_redirect, programs::TcContext};
 use switch_common::{
-    DropReason, FloodKind,
+    DropReason,
     abi::{
         addr::PortId,
-        domain::FloodKey,
+        group::{FloodKey, ListId},
         port::{PortConfig, PortFlags},
     },
     stage::{
         env::{Frame, Tables},
-        flood::{FLOOD_CHUNK, Flood, FloodProgress, switch_of},
+        flood::{FLOOD_CHUNK, Flood, FloodProgress, GROUP_SWITCH},
         forward::largest_packet,
-        parse,
+        headers::Headers,
+        multicast, parse,
         vlan::{Membership, TagChange},
     },
     wire::{
@@ -37,17 +38,34 @@ use crate::{
 const SWITCH_WORD: usize = 0;
 /// Length of the frame as it came; takes the place of the switch once that was read.
 const LEN_WORD: usize = 0;
+/// The list; the length of the largest packet takes its place once that was read.
+const LIST_WORD: usize = 1;
 const PACKET_WORD: usize = 1;
 const COPIED_WORD: usize = 2;
 const MEMBER_WORD: usize = 3;
 /// The tag that the packet has now, packed as a change that pushes it.
 const TAG_WORD: usize = 4;
 
-/// Notes what kind of flood the tail call is to make.
+/// What the tail call is to copy where.
+#[derive(Clone, Copy)]
+pub(crate) struct Order {
+    /// To which ports; [`ListId::NONE`] for all of the domain.
+    pub(crate) list: ListId,
+    /// Which of a port's switches lets it in.
+    pub(crate) switch: PortFlags,
+    /// The frame's VLAN.
+    pub(crate) member: Membership,
+    /// Whether somebody has the frame already, so that it is not lost where no port takes it.
+    pub(crate) is_taken: bool,
+}
+
+/// Notes the order for the tail call.
 #[inline(always)]
-pub(crate) fn order(ctx: &TcContext, kind: FloodKind, member: Membership) {
-    write_word(ctx, SWITCH_WORD, switch_of(kind).flood_bits());
-    write_word(ctx, MEMBER_WORD, member.to_bits());
+pub(crate) fn write_order(ctx: &TcContext, order: Order) {
+    write_word(ctx, SWITCH_WORD, order.switch.flood_bits());
+    write_word(ctx, LIST_WORD, order.list.0);
+    write_word(ctx, COPIED_WORD, u32::from(order.is_taken));
+    write_word(ctx, MEMBER_WORD, order.member.to_bits());
 }
 
 /// The first chunk, at the ingress port. An uplink's host keeps its own copy, as it came.
@@ -56,7 +74,12 @@ pub(crate) fn start(ctx: &TcContext) -> i32 {
     let from = PortId(SkbFrame::new(ctx).ifindex());
     let switch = PortFlags::from_flood_bits(read_word(ctx, SWITCH_WORD));
     write_word(ctx, TAG_WORD, original_tag(ctx, from));
-    run_chunk(ctx, FloodProgress { from, switch, copied: is_uplink(from), chunk: 0 });
+    let copied = is_uplink(from) || read_word(ctx, COPIED_WORD) != 0;
+    let list = match ListId(read_word(ctx, LIST_WORD)) {
+        ListId::NONE => KernelTables.port(from).map_or(ListId::NONE, |port| ListId::of_domain(port.domain())),
+        list => list,
+    };
+    run_chunk(ctx, FloodProgress { from, switch, copied, chunk: 0 }, |_| list);
     if !is_uplink(from) {
         return SHOT;
     }
@@ -88,33 +111,46 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
         let member = tag.and_then(|tag| Membership::of_tag(tag, behind)).unwrap_or(Membership::NONE);
         write_word(ctx, MEMBER_WORD, member.to_bits());
         write_word(ctx, TAG_WORD, packed(tag));
-        run_chunk(ctx, progress);
+        run_chunk(ctx, progress, |headers| list_of(ctx, headers, progress));
     }
     SHOT
 }
 
+/// The list of a flood that goes on: a group's is looked up again, by the same frame.
 #[inline(always)]
-fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
+fn list_of(ctx: &TcContext, headers: &Headers, progress: FloodProgress) -> ListId {
+    let Some(source) = KernelTables.port(progress.from) else { return ListId::NONE };
+    if progress.switch != GROUP_SWITCH {
+        return ListId::of_domain(source.domain());
+    }
+    let aim = multicast::aim::<SkbFrame, KernelTables>(headers, member(ctx), &source, &KernelTables);
+    aim.list
+}
+
+#[inline(always)]
+fn run_chunk(ctx: &TcContext, progress: FloodProgress, list: impl FnOnce(&Headers) -> ListId) {
     let frame = SkbFrame::new(ctx);
     let Ok(headers) = parse::parse(&frame) else { return };
+    write_word(ctx, LIST_WORD, list(&headers).0);
+    let list = ListId(read_word(ctx, LIST_WORD));
     write_word(ctx, LEN_WORD, frame.len());
     write_word(ctx, PACKET_WORD, largest_packet(&frame, &headers));
     write_word(ctx, COPIED_WORD, u32::from(progress.copied));
     let Some(source) = KernelTables.port(progress.from) else { return };
-    let Some(domain) = KernelTables.domain(source.domain()) else {
+    if KernelTables.domain(source.domain()).is_none() {
         drop_at(ctx, progress.from, DropReason::DomainGone);
         return;
-    };
+    }
+    let length = maps::LIST_LENGTHS.get(list.0).copied().unwrap_or(0);
     let flood = Flood { from: progress.from, source, switch: progress.switch, member: member(ctx) };
     let first = progress.chunk * FLOOD_CHUNK;
     for step in 0..FLOOD_CHUNK {
         let position = first + step;
-        if position >= domain.flood_len() {
+        if position >= length {
             break;
         }
         // SAFETY: the value is copied at once.
-        let Some(to) = unsafe { maps::FLOOD_LIST.get(FloodKey::new(source.domain(), position)) }.copied()
-        else {
+        let Some(to) = unsafe { maps::FLOOD_LIST.get(FloodKey::new(list, position)) }.copied() else {
             continue;
         };
         let Some(port) = KernelTables.port(to) else { continue };
@@ -127,7 +163,7 @@ fn run_chunk(ctx: &TcContext, progress: FloodProgress) {
         copy_to(ctx, to, &port);
     }
     let copied = read_word(ctx, COPIED_WORD) != 0;
-    if first + FLOOD_CHUNK < domain.flood_len() {
+    if first + FLOOD_CHUNK < length {
         let is_sorted = source.flags().has(PortFlags::VLAN);
         if is_sorted && !retag(ctx, packed(Some(member(ctx).tag(vlan::TPID_8021Q)))) {
             drop_at(ctx, progress.from, DropReason::FloodCopy);

@@ -12,6 +12,7 @@ mod flood;
 mod frame;
 mod maps;
 mod respond;
+mod snoop;
 mod tables;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
@@ -33,11 +34,11 @@ fn port_ingress(ctx: TcContext) -> i32 {
     let frame = SkbFrame::new(&ctx);
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
-    match pipeline::admit(&frame, headers, port_id, &KernelTables) {
-        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on(&ctx, port_id, JUMP_GUARD),
-        Ok(_) => go_on(&ctx, port_id, JUMP_SWITCH),
-        Err(verdict) => finish(&ctx, port_id, verdict),
-    }
+    let verdict = match pipeline::admit(&frame, headers, port_id, &KernelTables) {
+        Ok(port) => go_on(&ctx, if port.flags().has(PortFlags::GUARD) { JUMP_GUARD } else { JUMP_SWITCH }),
+        Err(verdict) => verdict,
+    };
+    turn_away(&ctx, port_id, verdict)
 }
 
 /// Tail-called by [`port_ingress`] for guarded ports.
@@ -48,10 +49,11 @@ fn guard(ctx: TcContext) -> i32 {
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let judged = pipeline::known_port(port_id, &KernelTables)
         .and_then(|port| pipeline::identify(&frame, headers, port_id, &port, &KernelTables));
-    match judged {
-        Ok(()) => go_on(&ctx, port_id, JUMP_SWITCH),
-        Err(verdict) => finish(&ctx, port_id, verdict),
-    }
+    let verdict = match judged {
+        Ok(()) => go_on(&ctx, JUMP_SWITCH),
+        Err(verdict) => verdict,
+    };
+    turn_away(&ctx, port_id, verdict)
 }
 
 /// Tail-called by [`port_ingress`] or [`guard`].
@@ -62,24 +64,28 @@ fn switch(ctx: TcContext) -> i32 {
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let switched = pipeline::known_port(port_id, &KernelTables)
         .and_then(|port| pipeline::switch(&frame, headers, port_id, &port, &KernelTables, &KernelClock));
-    match switched {
-        Ok(verdict) | Err(verdict) => finish(&ctx, port_id, verdict),
+    let (Ok(verdict) | Err(verdict)) = switched;
+    if let Some(member) = verdict.copied() {
+        snoop::copy(&ctx, headers, port_id, member.vlan());
     }
+    pipeline::conclude(port_id, &KernelTables, verdict);
+    maps::note_verdict(verdict);
+    deliver::carry_out(&ctx, &SkbFrame::new(&ctx), port_id, verdict)
 }
 
-/// Jumps to the next part of the pipeline. Where that is not there, the frame goes nowhere.
+/// Jumps to the next part of the pipeline. Where that is not there, the frame goes nowhere: that is the verdict then.
 #[inline(always)]
-fn go_on(ctx: &TcContext, port: PortId, part: u32) -> i32 {
+fn go_on(ctx: &TcContext, part: u32) -> Verdict {
     // SAFETY: the target is a program of the same type that takes the headers just stored.
     unsafe { maps::JUMPS.tail_call(ctx, part) };
-    finish(ctx, port, Verdict::drop(DropReason::PortNotReady))
+    Verdict::drop(DropReason::PortNotReady)
 }
 
 #[inline(always)]
-fn finish(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
+fn turn_away(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
     pipeline::conclude(port, &KernelTables, verdict);
     maps::note_verdict(verdict);
-    deliver::carry_out(ctx, &SkbFrame::new(ctx), port, verdict)
+    deliver::turn_away(ctx, &SkbFrame::new(ctx), port, verdict)
 }
 
 /// Tail-called by [`switch`] for a frame that is to be answered.

@@ -13,9 +13,10 @@ use switch_common::{
         self,
         addr::PortId,
         counters::{DROPS_PER_SLOT, PortCounters},
-        domain::{DomainConfig, FloodKey},
+        domain::DomainConfig,
         event::{DropEvent, EventGate},
         fdb::{FdbEntry, FdbKey},
+        group::{FloodKey, GroupKey, ListId, SnoopRecord},
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
@@ -47,6 +48,12 @@ pub(crate) static NEIGHBOURS: HashMap<NeighbourKey, Neighbour, { abi::MAX_NEIGHB
 pub(crate) static STORM: Array<StormGate, GATE_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]
 pub(crate) static FLOOD_LIST: HashMap<FloodKey, PortId, { abi::MAX_FLOOD_ENTRIES as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static GROUPS: HashMap<GroupKey, ListId, { abi::MAX_GROUPS as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static LIST_LENGTHS: Array<u32, { abi::MAX_LISTS as usize }> = Array::new();
+#[btf_map]
+pub(crate) static SNOOPED: RingBuf<SnoopRecord, { 1 << 18 }> = RingBuf::new();
 #[btf_map]
 pub(crate) static PORT_STATE: Array<PortState, SLOT_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
 #[btf_map]

@@ -13,6 +13,7 @@ use switch_common::{
         counters::drop_index,
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId},
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
@@ -75,6 +76,12 @@ impl Tables for KernelTables {
         // SAFETY: the value is copied at once. A record that is removed at this moment may already be another address's: then
         // one reply names a wrong station, as one that came a moment earlier would.
         unsafe { maps::NEIGHBOURS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn group(&self, key: GroupKey) -> ListId {
+        // SAFETY: the value is one word, copied at once.
+        unsafe { maps::GROUPS.get(key) }.copied().unwrap_or(ListId::NONE)
     }
 
     #[inline(always)]

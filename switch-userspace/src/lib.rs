@@ -10,6 +10,7 @@ pub mod datapath;
 pub mod dirs;
 pub mod events;
 pub mod model;
+pub mod multicast;
 pub mod netns;
 mod privilege;
 pub mod reconcile;

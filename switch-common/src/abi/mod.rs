@@ -8,6 +8,7 @@ pub mod counters;
 pub mod domain;
 pub mod event;
 pub mod fdb;
+pub mod group;
 pub mod names;
 pub mod neighbour;
 pub mod pod;
@@ -18,7 +19,7 @@ pub mod storm;
 pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
 pub const MAX_PORTS: u32 = 65_536;
@@ -32,5 +33,11 @@ pub const MAX_FDB_ENTRIES: u32 = 65_536;
 pub const MAX_SOURCES: u32 = 16_384;
 /// Neighbour records of one switch, over all domains.
 pub const MAX_NEIGHBOURS: u32 = 65_536;
-/// Flood-list entries of one switch, over all domains.
-pub const MAX_FLOOD_ENTRIES: u32 = 16_384;
+/// Groups of one switch, over all domains; those without an address among them.
+pub const MAX_GROUPS: u32 = 4_096;
+/// Lists of ports of one switch: the domains' and the groups'.
+pub const MAX_LISTS: u32 = MAX_DOMAINS + MAX_GROUPS;
+/// Ports on the lists of groups, each counted once a group.
+pub const MAX_GROUP_PORTS: u32 = 32_768;
+/// List entries of one switch: room for every port on its domain's list, whatever the groups have.
+pub const MAX_FLOOD_ENTRIES: u32 = 16_384 + MAX_GROUP_PORTS;

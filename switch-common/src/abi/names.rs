@@ -31,7 +31,13 @@ pub const MAP_VLANS: &str = "VLANS";
 pub const MAP_NEIGHBOURS: &str = "NEIGHBOURS";
 /// Storm control by `gate_index`: `u32` to `StormGate`; memory-mapped by the daemon.
 pub const MAP_STORM: &str = "STORM";
-/// Flood lists: `FloodKey` to `PortId`.
+/// Groups: `GroupKey` to `ListId`.
+pub const MAP_GROUPS: &str = "GROUPS";
+/// Positions in use, holes included, by `ListId`: `u32` to `u32`.
+pub const MAP_LIST_LENGTHS: &str = "LIST_LENGTHS";
+/// Copies of membership messages.
+pub const MAP_SNOOPED: &str = "SNOOPED";
+/// The lists' entries: `FloodKey` to `PortId`.
 pub const MAP_FLOOD_LIST: &str = "FLOOD_LIST";
 /// Accounts by slot: `u32` to `PortState`; memory-mapped by the daemon.
 pub const MAP_PORT_STATE: &str = "PORT_STATE";
@@ -53,7 +59,7 @@ pub const MAP_HEADERS: &str = "HEADERS";
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 17] = [
+pub const MAPS: [&str; 20] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
@@ -61,7 +67,10 @@ pub const MAPS: [&str; 17] = [
     MAP_VLANS,
     MAP_NEIGHBOURS,
     MAP_STORM,
+    MAP_GROUPS,
+    MAP_LIST_LENGTHS,
     MAP_FLOOD_LIST,
+    MAP_SNOOPED,
     MAP_PORT_STATE,
     MAP_PORT_COUNTERS,
     MAP_DROPS,

@@ -20,9 +20,10 @@ macro_rules! pod {
 use crate::abi::{
     addr::{DomainId, MacAddr, PortId, Slot},
     counters::PortCounters,
-    domain::{DomainConfig, FloodKey},
+    domain::DomainConfig,
     event::{DropEvent, EventGate},
     fdb::{FdbEntry, FdbKey},
+    group::{FloodKey, GroupKey, ListId, SnoopRecord},
     neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, PortState, SwitchConfig},
     source::SourceKey,
@@ -45,7 +46,10 @@ pod!(VlanSet, 512, [[u64; 64]]);
 pod!(PortState, 32, [u64, u64, u64, u64]);
 pod!(SwitchConfig, 16, [PortId, PortId, u64]);
 pod!(DomainConfig, 16, [u64, u32, u32]);
-pod!(FloodKey, 8, [u32, u32]);
+pod!(ListId, 4, [u32]);
+pod!(FloodKey, 8, [ListId, u32]);
+pod!(GroupKey, 24, [DomainId, u16, u16, [u8; 2], [u8; 16]]);
+pod!(SnoopRecord, 2064, [u64, PortId, u16, u16, [u8; 2048]]);
 pod!(PortCounters, 32, [u64, u64, u64, u64]);
 pod!(EventGate, 16, [u64, u64]);
 pod!(DropEvent, 96, [u64, u64, PortId, u32, u32, u32, [u8; 64]]);

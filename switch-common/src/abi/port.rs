@@ -5,9 +5,8 @@ use crate::{
     wire::vlan::VlanId,
 };
 
-/// Where the three flood switches lie beside each other.
-const FLOOD_SHIFT: u32 = 2;
-const FLOOD_MASK: u32 = 7;
+/// Where the switches lie that a flood can be subject to: being ready, and the three flood switches.
+const FLOOD_MASK: u32 = 0x1f;
 
 /// Per-port switches, as `wye port set` names them. A set of bits; the absent bit is "off".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +47,9 @@ impl PortFlags {
     /// There are limits to what the port may have flooded.
     pub const STORM: Self = Self(1 << 14);
 
+    /// The port may ask for members of groups, guarded or not.
+    pub const MCAST_ROUTER: Self = Self(1 << 16);
+
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =
         Self(Self::LEARNING.0 | Self::FLOOD.0 | Self::BCAST_FLOOD.0 | Self::MCAST_FLOOD.0);
@@ -62,18 +64,18 @@ impl PortFlags {
         self.0 & other.0 == other.0
     }
 
-    /// The three flood switches as the lowest three bits.
+    /// The switches that a flood can be subject to, as the lowest five bits.
     #[must_use]
     #[inline(always)]
     pub const fn flood_bits(self) -> u32 {
-        (self.0 >> FLOOD_SHIFT) & FLOOD_MASK
+        self.0 & FLOOD_MASK
     }
 
-    /// Flood switches from the lowest three bits.
+    /// Those switches from the lowest five bits.
     #[must_use]
     #[inline(always)]
     pub const fn from_flood_bits(bits: u32) -> Self {
-        Self((bits & FLOOD_MASK) << FLOOD_SHIFT)
+        Self(bits & FLOOD_MASK)
     }
 
     /// With the flags of `other` as well.

@@ -5,7 +5,7 @@
 
 use crate::{abi::addr::Slot, units::Nanos, verdict::FloodKind};
 
-/// Gates kept for each slot: one a kind of flood, and one that is not used.
+/// Gates kept for each slot: one a kind of flood, and one for the copies of membership messages.
 pub const GATES_PER_SLOT: u32 = 4;
 
 const BURST_SHIFT: u32 = 32;
@@ -119,6 +119,16 @@ impl StormGate {
     pub const fn paid_at(self) -> Nanos {
         Nanos(self.paid_at)
     }
+}
+
+/// Membership messages that the control plane gets a copy of: a second's worth of a port with many hosts behind it.
+pub const SNOOP_LIMIT: StormLimit = StormLimit::new(1_000, 1_000);
+
+/// Index of a port's account for those copies in the array of gates: no kind of flood has it.
+#[must_use]
+#[inline(always)]
+pub const fn snoop_gate_index(slot: Slot) -> u32 {
+    slot.0 as u32 * GATES_PER_SLOT
 }
 
 /// Index of a port's gate for a kind of flood in the array of gates.

@@ -5,6 +5,7 @@ use crate::{
         addr::{DomainId, PortId, Slot},
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId, SNOOPED_BYTES},
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
@@ -33,6 +34,8 @@ pub struct ParseDepth {
     pub beyond_nd_options: Verdict,
     /// Whether IPv4 options are walked; where not, frames with options other than a lone router alert are punted.
     pub walks_ipv4_options: bool,
+    /// Bytes of the longest packet that the control plane can get a copy of; frames with longer ones are punted.
+    pub snooped_bytes: u32,
 }
 
 impl ParseDepth {
@@ -44,6 +47,7 @@ impl ParseDepth {
         nd_options: 4,
         beyond_nd_options: Verdict::punt(PuntReason::ManyNdOptions),
         walks_ipv4_options: false,
+        snooped_bytes: SNOOPED_BYTES as u32,
     };
 
     /// Deep enough for every frame that has a right to exist.
@@ -54,6 +58,7 @@ impl ParseDepth {
         nd_options: 64,
         beyond_nd_options: Verdict::drop(DropReason::NdSpoof),
         walks_ipv4_options: true,
+        snooped_bytes: u32::MAX,
     };
 }
 
@@ -107,6 +112,9 @@ pub trait Tables {
 
     /// Who is at an address; `None` where that is not known.
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour>;
+
+    /// The ports that a group goes to; [`ListId::NONE`] where it is not registered.
+    fn group(&self, key: GroupKey) -> ListId;
 
     /// A port's limit for a kind of flood, with its account.
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate;

@@ -1,4 +1,4 @@
-//! Which ports of a domain get a copy.
+//! Which ports of a list get a copy.
 //!
 //! Enforces: one copy a port at most; none to the ingress port (unless hairpin), to a port that has this kind of flood
 //! switched off, to one that does not carry the VLAN, between isolated ports, or into a port whose MTU the frame exceeds.
@@ -26,6 +26,9 @@ pub const fn switch_of(kind: FloodKind) -> PortFlags {
         FloodKind::Multicast => PortFlags::MCAST_FLOOD,
     }
 }
+
+/// The switch that members of a group are subject to: what they joined they get, whatever is flooded to them.
+pub const GROUP_SWITCH: PortFlags = PortFlags::READY;
 
 /// A flood under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Flood {
 
 /// How far a long flood has come: what travels with the frame over the relay pair, in the packet's 32-bit mark.
 ///
-/// From the highest bit: 16 bits ingress port, 3 bits switch, 1 bit "a copy was made", 12 bits chunk.
+/// From the highest bit: 16 bits ingress port, 5 bits switch, 1 bit "a copy was made", 10 bits chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodProgress {
     /// The ingress port.
@@ -85,7 +88,7 @@ impl FloodProgress {
     #[must_use]
     #[inline(always)]
     pub const fn to_mark(self) -> u32 {
-        self.from.0 << 16 | self.switch.flood_bits() << 13 | (self.copied as u32) << 12 | (self.chunk & 0xfff)
+        self.from.0 << 16 | self.switch.flood_bits() << 11 | (self.copied as u32) << 10 | (self.chunk & 0x3ff)
     }
 
     /// Unpacks it; `None` where the mark is none of ours. No branch but one, or the kernel's verifier would walk the loop
@@ -93,9 +96,9 @@ impl FloodProgress {
     #[must_use]
     #[inline(always)]
     pub fn from_mark(mark: u32) -> Option<Self> {
-        let switch = PortFlags::from_flood_bits(mark >> 13);
+        let switch = PortFlags::from_flood_bits(mark >> 11);
         let progress =
-            Self { from: PortId(mark >> 16), switch, copied: mark & 1 << 12 != 0, chunk: mark & 0xfff };
+            Self { from: PortId(mark >> 16), switch, copied: mark & 1 << 10 != 0, chunk: mark & 0x3ff };
         (switch != PortFlags::NONE).then_some(progress)
     }
 }
@@ -106,10 +109,9 @@ mod tests {
 
     #[test]
     fn progress_survives_the_mark() {
-        for kind in [FloodKind::UnknownUnicast, FloodKind::Broadcast, FloodKind::Multicast] {
+        for switch in FloodKind::ALL.map(switch_of).into_iter().chain([GROUP_SWITCH]) {
             for copied in [false, true] {
-                let progress =
-                    FloodProgress { from: PortId(0xfedc), switch: switch_of(kind), copied, chunk: 0xfff };
+                let progress = FloodProgress { from: PortId(0xfedc), switch, copied, chunk: 0x3ff };
                 assert_eq!(FloodProgress::from_mark(progress.to_mark()), Some(progress));
             }
         }

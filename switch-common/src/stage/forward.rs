@@ -7,15 +7,17 @@ use crate::{
     abi::{
         addr::{MacAddr, PortId},
         fdb::{FdbEntry, FdbKey},
+        group::ListId,
         port::{PortConfig, PortFlags},
     },
     stage::{
         env::{Clock, Frame, SIZED_SEGMENTS, Tables},
         headers::Headers,
+        multicast::{self, Aim},
         storm,
         vlan::{self, Membership},
     },
-    verdict::{DropReason, FloodKind, Verdict},
+    verdict::{DropReason, FloodKind, PuntReason, Verdict},
 };
 
 /// Decides where a frame goes, and counts it there where it is one port.
@@ -36,8 +38,19 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     let known = if headers.dst.is_group() { None } else { live_entry(key, port, tables, clock)? };
     let Some(entry) = known else {
         let kind = flood_kind(headers.dst);
+        let aim = match kind {
+            FloodKind::Multicast => multicast::aim::<F, T>(headers, member, port, tables),
+            FloodKind::UnknownUnicast | FloodKind::Broadcast => Aim::ALL,
+        };
+        if aim.is_long {
+            return Ok(Verdict::punt(PuntReason::LongReport));
+        }
         storm::charge(frame, headers, kind, port, tables, clock)?;
-        return Ok(Verdict::flood_in(kind, member));
+        let flood = match aim.list {
+            ListId::NONE => Verdict::flood_in(kind, member),
+            list => Verdict::deliver_in(list, member),
+        };
+        return Ok(flood.with_copy(aim.is_snooped));
     };
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);

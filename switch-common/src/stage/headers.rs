@@ -64,7 +64,7 @@ pub struct Headers {
     pub l4_offset: u32,
     /// Offset of what an L4 segment repeats nothing of: where the payload begins, as far as the headers are known.
     pub payload_offset: u32,
-    /// Source L4 port; for ICMP the type.
+    /// Source L4 port; for ICMP and IGMP the type.
     pub src_port: u16,
     /// Destination L4 port; for ICMP the code.
     pub dst_port: u16,
@@ -97,7 +97,7 @@ impl Headers {
         tcp_flags: 0,
     };
 
-    /// Type of an ICMP or ICMPv6 message; meaningful for those only.
+    /// Type of an ICMP, ICMPv6 or IGMP message; meaningful for those only.
     #[must_use]
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "the type was a byte before it was kept as a port")]

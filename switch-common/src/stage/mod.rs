@@ -6,6 +6,7 @@ pub mod forward;
 pub mod guard;
 pub mod headers;
 pub mod learn;
+pub mod multicast;
 pub mod parse;
 pub mod pipeline;
 pub mod respond;

@@ -13,6 +13,7 @@ use crate::{
         arp::{self, ArpMessage},
         eth::{self, EthHeader},
         icmp::{self, IcmpHeader},
+        igmp,
         ipv4::{self, Ipv4Header},
         ipv6::{self, ExtensionHeader, Ipv6Header},
         llc::{self, SnapHeader},
@@ -254,7 +255,8 @@ fn parse_l4<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verdict> {
             headers.dst_port = sctp.dst_port();
             sctp::LEN
         }
-        icmp::PROTO_V4 | icmp::PROTO_V6 => {
+        // IGMP begins as ICMP does.
+        icmp::PROTO_V4 | icmp::PROTO_V6 | igmp::PROTO => {
             let icmp = IcmpHeader(load(frame, at, BAD)?);
             headers.src_port = u16::from(icmp.kind());
             headers.dst_port = u16::from(icmp.code());

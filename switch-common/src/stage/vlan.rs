@@ -73,6 +73,12 @@ impl Membership {
         self.vlan
     }
 
+    /// That of an untagged frame in a VLAN.
+    #[must_use]
+    pub const fn untagged_in(vlan: VlanId) -> Self {
+        Self { vlan, ..Self::NONE }
+    }
+
     /// That of a frame with this tag and something of type `behind` behind it, wherever it came from.
     #[must_use]
     #[inline(always)]

@@ -27,6 +27,8 @@ pub const PARAMETER_PROBLEM: u8 = 12;
 pub const UNREACHABLE_V6: u8 = 1;
 /// ICMPv6 parameter problem: the last of the errors.
 pub const PARAMETER_PROBLEM_V6: u8 = 4;
+/// MLD query, of both versions (RFC 2710, RFC 3810).
+pub const MLD_QUERY: u8 = 130;
 /// MLDv1 report (RFC 2710).
 pub const MLD_REPORT: u8 = 131;
 /// MLDv1 done (RFC 2710).

@@ -5,6 +5,7 @@
 pub mod arp;
 pub mod eth;
 pub mod icmp;
+pub mod igmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod llc;

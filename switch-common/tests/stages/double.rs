@@ -9,6 +9,7 @@ use switch_common::{
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId},
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
@@ -67,6 +68,7 @@ pub(crate) struct TestTables {
     pub(crate) sources: RefCell<HashMap<SourceKey, SourceScope>>,
     pub(crate) vlans: RefCell<HashMap<Slot, VlanSet>>,
     pub(crate) neighbours: RefCell<HashMap<NeighbourKey, Neighbour>>,
+    pub(crate) groups: RefCell<HashMap<GroupKey, ListId>>,
     pub(crate) gates: RefCell<HashMap<(Slot, u8), StormGate>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
@@ -91,7 +93,7 @@ impl TestTables {
     /// Ports 1 to `count` of one domain: port N has slot N, MAC N and MTU 1500, and is as a new port is.
     pub(crate) fn with_ports(count: u8) -> Self {
         let tables = Self::default();
-        let domain = DomainConfig::new(AGEING, u32::from(count), DomainFlags::NONE);
+        let domain = DomainConfig::new(AGEING, DomainFlags::NONE);
         tables.domains.borrow_mut().insert(DOMAIN, domain);
         for number in 1..=count {
             tables.set_port(number, DOMAIN, 0, ready(PortFlags::DEFAULT));
@@ -151,6 +153,10 @@ impl Tables for TestTables {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.neighbours.borrow().get(&key).copied()
+    }
+
+    fn group(&self, key: GroupKey) -> ListId {
+        self.groups.borrow().get(&key).copied().unwrap_or(ListId::NONE)
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {

@@ -97,7 +97,7 @@ fn nothing_ages_where_the_ageing_time_is_zero_and_what_was_not_learned_never_doe
         tables.put(GUEST, FdbEntry::new(port(2), kind, Nanos(0)));
         assert_eq!(forwarded(&tables, &to(GUEST)), Ok(Verdict::forward(port(2))), "{kind:?}");
     }
-    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(Nanos(0), 2, DomainFlags::NONE));
+    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(Nanos(0), DomainFlags::NONE));
     tables.put(GUEST, FdbEntry::new(port(2), FdbKind::Learned, Nanos(0)));
     assert_eq!(forwarded(&tables, &to(GUEST)), Ok(Verdict::forward(port(2))));
 }

@@ -51,7 +51,7 @@ fn tables() -> TestTables {
 }
 
 fn set_flags(tables: &TestTables, flags: DomainFlags) {
-    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(AGEING, 3, flags));
+    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(AGEING, flags));
 }
 
 /// Makes `neighbour` the station at 10.0.0.`last` and fd00::`last`.

@@ -37,6 +37,9 @@ pub const PORTS: &str = "/v1/ports";
 /// GET: a [`Port`](super::types::Port). PATCH [`PortChange`](super::types::PortChange): the port as it is then.
 pub const PORT: &str = "/v1/ports/{port}";
 
+/// GET, query [`MdbQuery`](super::types::MdbQuery): a list of [`MdbEntry`](super::types::MdbEntry).
+pub const MDB: &str = "/v1/mdb";
+
 /// GET, query [`FdbQuery`](super::types::FdbQuery): a list of [`FdbEntry`](super::types::FdbEntry).
 /// POST [`FdbAdd`](super::types::FdbAdd): the new entry.
 pub const FDB: &str = "/v1/fdb";

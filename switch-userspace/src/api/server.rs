@@ -20,7 +20,7 @@ use tokio::net::{UnixListener, unix::UCred};
 
 use super::{
     routes,
-    types::{ErrorBody, Event, EventQuery, ExitClass, FdbQuery, Stop, Stopped},
+    types::{ErrorBody, Event, EventQuery, ExitClass, FdbQuery, MdbQuery, Stop, Stopped},
 };
 use crate::{
     control::{Control, handle::Handle},
@@ -127,6 +127,10 @@ fn router(api: Api) -> Router {
                 .patch(|api: Here, Segments(name): Segments<String>, body: Bytes| {
                     change(api, body, move |control, settings| control.set_port(&name, settings))
                 }),
+        )
+        .route(
+            routes::MDB,
+            get(|api: Here, query: Query<MdbQuery>| read(api, move |control| control.mdb(&query))),
         )
         .route(
             routes::FDB,

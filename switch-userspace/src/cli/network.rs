@@ -22,6 +22,7 @@ Examples:
   wye network create red
   wye network create blue --subnet 10.2.0.0/24 --subnet fd00:2::/64 --mtu 9000
   wye network create lan --opt uplink=eth1
+  wye network create video --opt querier=on
   wye network ls -o wide
   wye network rm red blue";
 
@@ -73,7 +74,8 @@ struct Create {
     /// Largest packet in bytes, without Ethernet header.
     #[arg(long, allow_negative_numbers = true, value_name = "BYTES")]
     mtu: Option<u32>,
-    /// An option: uplink=IFACE, ageing=SECS, suppress=on|off, unknown-neighbours=flood|drop.
+    /// An option: uplink=IFACE, ageing=SECS, suppress=on|off, unknown-neighbours=flood|drop, snooping=on|off, querier=on|off,
+    /// query-interval=SECS.
     #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]
     options: Vec<(String, String)>,
 }

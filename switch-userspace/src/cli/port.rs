@@ -15,7 +15,7 @@ use super::{
 use crate::api::{
     client::Client,
     routes,
-    types::{Port, PortChange, PortKind, PortSettings, VlanChange},
+    types::{McastRouter, MdbEntry, MdbKind, MdbQuery, Port, PortChange, PortKind, PortSettings, VlanChange},
 };
 
 const EXAMPLES: &str = "\
@@ -28,7 +28,9 @@ Examples:
   wye port set bridge --guard off
   wye port set web --vlan access=10
   wye port set eth1 --vlan trunk=10,20-29,native=1
-  wye port set web --storm bcast=100/200 --storm unicast=1000";
+  wye port set web --storm bcast=100/200 --storm unicast=1000
+  wye port set web --fast-leave on
+  wye port mdb --network red";
 
 /// Show ports and their counters, and set their switches.
 #[derive(Debug, Args)]
@@ -43,6 +45,7 @@ enum Verb {
     Ls(Ls),
     Show(Show),
     Set(Set),
+    Mdb(Mdb),
 }
 
 /// List ports with their counters.
@@ -57,6 +60,18 @@ struct Ls {
 struct Show {
     /// EP, or EP:IFNAME where the endpoint has several; an uplink's interface.
     port: String,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// List multicast groups with their members, router ports and queriers.
+#[derive(Debug, Args)]
+struct Mdb {
+    /// About this port only.
+    port: Option<String>,
+    /// Of this network only.
+    #[arg(long, value_name = "NET")]
+    network: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -108,6 +123,12 @@ struct Change {
     /// off. Repeatable.
     #[arg(long, value_name = "bcast|mcast|unicast=RATE[/BURST]")]
     storm: Vec<StormWord>,
+    /// Only one host is behind it: end a group as soon as that leaves it.
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
+    fast_leave: Option<Switch>,
+    /// Multicast routers are behind it: always, never, or as queries tell (auto), which a guarded port may not send.
+    #[arg(long, value_name = "on|off|auto", hide_possible_values = true)]
+    mcast_router: Option<McastRouter>,
     /// Sort its frames by VLAN; `none` leaves that to the network. The first port of a network that does makes all of them do, in
     /// VLAN 1 where they say nothing; after the last one no port does, unless the network was made with --vlan.
     #[arg(long, value_name = "access=N|trunk=LIST[,native=N][,proto=802.1ad]|none")]
@@ -130,6 +151,8 @@ impl From<&Change> for PortChange {
             allow: (!change.allow.is_empty())
                 .then(|| change.allow.iter().filter_map(|allowed| allowed.0).collect()),
             storm: StormWord::change(&change.storm),
+            fast_leave: change.fast_leave.map(bool::from),
+            mcast_router: change.mcast_router,
         }
     }
 }
@@ -173,6 +196,33 @@ impl Listed for Port {
     }
 }
 
+impl Listed for MdbEntry {
+    const COLUMNS: &'static [&'static str] =
+        &["NETWORK", "VLAN", "FAMILY", "TYPE", "GROUP", "PORT", "ADDRESS", "EXPIRES"];
+
+    fn cells(&self) -> Vec<String> {
+        let kind = match self.kind {
+            MdbKind::Member => "member",
+            MdbKind::Router => "router",
+            MdbKind::Querier => "querier",
+        };
+        vec![
+            self.network.clone(),
+            self.vlan.map(|vlan| vlan.to_string()).unwrap_or_default(),
+            format!("ipv{}", self.family),
+            kind.to_owned(),
+            self.group.map(|group| group.to_string()).unwrap_or_default(),
+            self.port.clone().unwrap_or_default(),
+            self.address.map(|address| address.to_string()).unwrap_or_default(),
+            self.expires_secs.map(|secs| format!("{secs}s")).unwrap_or_default(),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.group.map_or_else(|| self.port.clone().unwrap_or_default(), |group| group.to_string())
+    }
+}
+
 pub(super) fn run(args: &PortArgs, place: &Place) -> Result<(), CliError> {
     let client = place.client()?;
     match &args.verb {
@@ -185,6 +235,10 @@ pub(super) fn run(args: &PortArgs, place: &Place) -> Result<(), CliError> {
             }
         }
         Verb::Set(set) => set_port(&client, set),
+        Verb::Mdb(mdb) => {
+            let query = MdbQuery { network: mdb.network.clone(), port: mdb.port.clone() };
+            output::list::<MdbEntry>(&client.query::<Vec<_>>(routes::MDB, &query)?, mdb.output.format)
+        }
     }
 }
 
@@ -210,6 +264,8 @@ fn page(port: &Port) -> String {
         ("STORM", joined(port.settings.storm.named().map(|(kind, rate)| format!("{kind}={rate}")))),
         ("VLAN", port.settings.vlan.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("MACS", learned(port)),
+        ("GROUPS", groups(port)),
+        ("MCAST-ROUTER", port.settings.mcast_router.word().to_owned()),
         ("RX", format!("{} frames, {} bytes", counters.rx_frames, counters.rx_bytes)),
         ("TX", format!("{} frames, {} bytes", counters.tx_frames, counters.tx_bytes)),
     ]);
@@ -237,8 +293,17 @@ fn switches_on(settings: &PortSettings) -> String {
         ("hairpin", settings.hairpin),
         ("guard", settings.guard),
         ("locked", settings.locked),
+        ("fast-leave", settings.fast_leave),
     ];
     joined(switches.iter().filter(|(_, on)| *on).map(|(name, _)| name))
+}
+
+/// Groups that are joined, and how many joins were refused.
+fn groups(port: &Port) -> String {
+    match port.groups_refused {
+        0 => port.groups.to_string(),
+        refused => format!("{} ({refused} refused)", port.groups),
+    }
 }
 
 /// Learned MACs, and how many there may be where there is a cap.

@@ -12,6 +12,7 @@ pub mod handle;
 mod inner;
 mod kernel;
 mod link;
+pub mod multicast;
 mod netns;
 mod network;
 mod plug;
@@ -38,6 +39,7 @@ use crate::{
     datapath::{EventSource, Mode},
     events::Hub,
     model::{EndpointName, InstanceName, Model, NetworkName, Timestamp},
+    multicast::Snooping,
     netns::Undo,
     store::{Store, StoreError},
 };
@@ -79,6 +81,9 @@ pub struct Control {
     notes: Vec<String>,
     since: Timestamp,
     last_sweep: Instant,
+    snooping: Snooping,
+    /// Whether networks or ports may have changed since snooping was told of them.
+    is_multicast_stale: bool,
 }
 
 impl Control {
@@ -99,6 +104,7 @@ impl Control {
             Ok(value) => {
                 undo.commit();
                 self.model = next;
+                self.is_multicast_stale = true;
                 Ok(value)
             }
             Err(cause) => match undo.unwind() {
@@ -112,6 +118,7 @@ impl Control {
     fn keep(&mut self, next: Model) -> Result<(), StoreError> {
         self.store.save(&next)?;
         self.model = next;
+        self.is_multicast_stale = true;
         Ok(())
     }
 
@@ -147,7 +154,8 @@ impl Control {
 
 impl Owned for Control {
     fn tick(&mut self, now: Instant) -> Option<Instant> {
-        self.sweep_if_due(now)
+        let (sweep, groups) = (self.sweep_if_due(now), self.tick_multicast(now));
+        sweep.into_iter().chain(groups).min()
     }
 }
 

@@ -102,6 +102,7 @@ impl Control {
         let (counters, drops, state) = self.kernel.datapath(|datapath| {
             Ok((datapath.counters(slot)?, datapath.drops(slot)?, datapath.port_state(slot)))
         })?;
+        let (groups, groups_refused) = self.snooping.count_of(port.id());
         let endpoint = match port {
             PortRef::Endpoint { endpoint, .. } => Some(endpoint.to_string()),
             PortRef::Uplink { .. } => None,
@@ -118,6 +119,8 @@ impl Control {
             mac: port.mac().to_string(),
             mtu: self.mtus.get(&slot).copied().unwrap_or_default(),
             settings: port.settings().clone(),
+            groups,
+            groups_refused,
             learned: state.learned,
             counters: Counters {
                 rx_frames: counters.rx_frames,
@@ -219,6 +222,8 @@ fn changed(before: PortSettings, change: PortChange) -> PortSettings {
             mcast: change.storm.mcast.unwrap_or(before.storm.mcast),
             unicast: change.storm.unicast.unwrap_or(before.storm.unicast),
         },
+        fast_leave: change.fast_leave.unwrap_or(before.fast_leave),
+        mcast_router: change.mcast_router.unwrap_or(before.mcast_router),
         vlan: change.vlan.map_or(before.vlan, VlanChange::into_setting),
     }
 }

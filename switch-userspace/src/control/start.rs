@@ -16,6 +16,7 @@ use crate::{
     datapath::Datapath,
     events::Hub,
     model::{EndpointName, LostPort, Model, NetworkName},
+    multicast::Snooping,
     netns::{IfName, Undo},
     reconcile::{self, Actual, FdbStep, Step},
     store::{Loaded, Store},
@@ -69,8 +70,11 @@ impl Control {
             notes,
             since: now(),
             last_sweep: Instant::now(),
+            snooping: Snooping::default(),
+            is_multicast_stale: true,
         };
         control.reconcile()?;
+        control.adopt_groups()?;
         for note in &control.notes {
             tracing::warn!("{note}");
         }

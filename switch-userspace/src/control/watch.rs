@@ -5,11 +5,13 @@ use std::{io, thread, time::Duration};
 use super::{
     Control,
     handle::{Gone, Handle},
+    multicast::Heard,
 };
 use crate::{
     api::types::EventKind,
-    datapath::EventSource,
+    datapath::{EventSource, SnoopSource},
     events::Hub,
+    multicast::message,
     netns::{Monitor, NetnsError},
 };
 use switch_common::{DropReason, abi::event::DropEvent};
@@ -75,6 +77,40 @@ pub fn watch_drops(mut source: Box<dyn EventSource>, control: Handle<Control>, h
                     tracing::error!(%error, "reading drop events ended");
                     return;
                 }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Starts the group watcher: it reads copies of membership messages and hands over what they say. It waits for each to be
+/// taken note of, so that no more of them pile up than the datapath keeps.
+///
+/// # Errors
+/// No thread could be started.
+pub fn watch_groups(mut source: Box<dyn SnoopSource>, control: Handle<Control>) -> io::Result<()> {
+    thread::Builder::new().name(String::from("groups")).spawn(move || {
+        loop {
+            let copy = match source.next(WATCH_PATIENCE) {
+                Ok(Some(copy)) => copy,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "listening to membership messages ended");
+                    return;
+                }
+            };
+            let Some(message) = message::parse(&copy.packet) else { continue };
+            let is_ipv4 = copy.packet.first().is_some_and(|first| first >> 4 == 4);
+            let heard = Heard { at: copy.at, port: copy.port, vlan: copy.vlan, is_ipv4, message };
+            let (done, wait) = crossbeam::channel::bounded::<()>(1);
+            let posted = control.post(move |control| {
+                control.hear(&heard);
+                drop(done);
+            });
+            // An error says that it was done, or never will be.
+            let _done = wait.recv();
+            if posted.is_err() {
+                return;
             }
         }
     })?;

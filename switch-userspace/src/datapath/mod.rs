@@ -14,6 +14,7 @@ use switch_common::{
         domain::DomainFlags,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
+        group::GroupKey,
         neighbour::NeighbourKey,
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
@@ -21,6 +22,7 @@ use switch_common::{
         vlan::VlanSet,
     },
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use crate::netns::Netns;
@@ -64,6 +66,28 @@ pub struct Port {
     pub id: PortId,
     /// Its record.
     pub config: PortConfig,
+}
+
+/// A group that the datapath has, with the ports that it goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The group.
+    pub key: GroupKey,
+    /// The ports, in no order.
+    pub ports: Vec<PortId>,
+}
+
+/// A copy of a membership message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snooped {
+    /// When it came in, on the monotonic clock.
+    pub at: Nanos,
+    /// The port that it came in on.
+    pub port: PortId,
+    /// Its VLAN; [`VlanId::NONE`] where its domain knows no VLANs.
+    pub vlan: VlanId,
+    /// The packet from its IP header on.
+    pub packet: Box<[u8]>,
 }
 
 /// How full a table is and what it costs.
@@ -225,6 +249,15 @@ pub trait EventSource: Send {
     fn next(&mut self, timeout: Duration) -> Result<Option<DropEvent>, DatapathError>;
 }
 
+/// Copies of membership messages, one after the other.
+pub trait SnoopSource: Send {
+    /// The next copy, or `None` when `timeout` went by without one.
+    ///
+    /// # Errors
+    /// The copies could not be read.
+    fn next(&mut self, timeout: Duration) -> Result<Option<Snooped>, DatapathError>;
+}
+
 /// A running datapath.
 pub trait Datapath: Send {
     /// Which one.
@@ -285,6 +318,39 @@ pub trait Datapath: Send {
         &mut self,
         port: PortId,
         neighbours: &[(NeighbourKey, MacAddr)],
+    ) -> Result<(), DatapathError>;
+
+    /// Makes `ports` those that a group of a domain goes to, effective from the next frame on; what stays is never missing
+    /// meanwhile. A port that is no member of the domain gets nothing.
+    ///
+    /// # Errors
+    /// A table is full or could not be written.
+    fn set_group(&mut self, key: GroupKey, ports: &[PortId]) -> Result<(), DatapathError>;
+
+    /// Forgets a group; one that there is not is no error.
+    ///
+    /// # Errors
+    /// The table could not be written.
+    fn remove_group(&mut self, key: GroupKey) -> Result<(), DatapathError>;
+
+    /// The groups that there are: after a restart, those that were adopted.
+    fn groups(&self) -> Vec<Group>;
+
+    /// Opens the stream of membership messages; there is one reader at a time.
+    ///
+    /// # Errors
+    /// The stream could not be opened.
+    fn snooped(&self) -> Result<Box<dyn SnoopSource>, DatapathError>;
+
+    /// Sends a frame of the switch's own in a VLAN of a domain: out of one port, or of all. It is counted there.
+    ///
+    /// # Errors
+    /// Sockets or tables could not be opened. A port that does not take it counts a drop, and is no error.
+    fn originate(
+        &mut self,
+        place: (DomainId, VlanId),
+        only: Option<PortId>,
+        frame: &[u8],
     ) -> Result<(), DatapathError>;
 
     /// Limits the floods of a slot's port, effective from the next frame on; what has not changed goes on counting. The port's

@@ -179,7 +179,9 @@ pub enum ModelError {
         carried: String,
     },
     /// There is no such option.
-    #[error("{key} is not a network option; the options are: ageing, suppress, unknown-neighbours, uplink")]
+    #[error(
+        "{key} is not a network option; the options are: ageing, querier, query-interval, snooping, suppress, unknown-neighbours, uplink"
+    )]
     UnknownOption {
         /// As given.
         key: String,

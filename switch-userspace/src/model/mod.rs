@@ -8,6 +8,7 @@ mod error;
 mod fdb;
 mod labels;
 mod mac;
+mod multicast;
 mod names;
 mod network;
 mod options;
@@ -36,6 +37,7 @@ pub use self::{
     fdb::{SetType, StaticEntry},
     labels::{LabelError, LabelKey, LabelValue, Labels},
     mac::parse_mac,
+    multicast::{DEFAULT_QUERY_INTERVAL_SECS, McastRouter},
     names::{EndpointName, InstanceName, NameError, Namespace, NetworkName},
     network::{Network, NetworkSpec, Uplink},
     options::{DEFAULT_AGEING_SECS, Options},

@@ -13,6 +13,7 @@ use super::{
     Model,
     error::ModelError,
     fdb::StaticEntry,
+    multicast::DEFAULT_QUERY_INTERVAL_SECS,
     names::NetworkName,
     options::Options,
     pool::Occupied,
@@ -62,6 +63,15 @@ pub struct Network {
     /// Those that ask for somebody else are dropped.
     #[serde(default)]
     pub drop_unknown: bool,
+    /// Multicast goes where membership messages say.
+    #[serde(default = "snoops_unless_told_otherwise")]
+    pub snooping: bool,
+    /// The switch asks for members itself while nobody else does.
+    #[serde(default)]
+    pub querier: bool,
+    /// Seconds between two general queries.
+    #[serde(default = "default_query_interval")]
+    pub query_interval_secs: u32,
     /// Interfaces of the host that are ports of it.
     pub uplinks: Vec<Uplink>,
     /// FDB entries set by command.
@@ -75,6 +85,14 @@ pub struct Network {
 
 const fn answers_unless_told_otherwise() -> bool {
     true
+}
+
+const fn snoops_unless_told_otherwise() -> bool {
+    true
+}
+
+const fn default_query_interval() -> u32 {
+    DEFAULT_QUERY_INTERVAL_SECS
 }
 
 /// An interface of the host that is a port.
@@ -142,6 +160,7 @@ impl Network {
         DomainFlags::NONE
             .with(DomainFlags::SUPPRESS, self.suppress)
             .with(DomainFlags::DROP_UNKNOWN, self.drop_unknown)
+            .with(DomainFlags::SNOOPING, self.snooping)
     }
 }
 
@@ -173,6 +192,9 @@ impl Model {
             is_sorted_for_ports: false,
             suppress: options.suppress,
             drop_unknown: options.drop_unknown,
+            snooping: options.snooping,
+            querier: options.querier,
+            query_interval_secs: options.query_interval_secs,
             uplinks: Vec::new(),
             static_entries: Vec::new(),
             options: spec.options,

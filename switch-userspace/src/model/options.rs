@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::error::ModelError;
+use super::{
+    error::ModelError,
+    multicast::{DEFAULT_QUERY_INTERVAL_SECS, MAX_QUERY_INTERVAL_SECS},
+};
 use crate::netns::IfName;
 
 /// Lifetime of a learned FDB entry where nothing is said, as with a Linux bridge.
@@ -22,6 +25,12 @@ pub struct Options {
     pub suppress: bool,
     /// Whether questions for neighbours that nobody knows are dropped: `unknown-neighbours=flood|drop`.
     pub drop_unknown: bool,
+    /// Whether multicast goes where membership messages say: `snooping=on|off`.
+    pub snooping: bool,
+    /// Whether the switch asks for members: `querier=on|off`.
+    pub querier: bool,
+    /// Seconds between two general queries: `query-interval=SECS`.
+    pub query_interval_secs: u32,
 }
 
 impl Options {
@@ -35,6 +44,9 @@ impl Options {
             ageing_secs: DEFAULT_AGEING_SECS,
             suppress: true,
             drop_unknown: false,
+            snooping: true,
+            querier: false,
+            query_interval_secs: DEFAULT_QUERY_INTERVAL_SECS,
         };
         for (key, value) in given {
             let bad = |allowed: &'static str| ModelError::BadOption {
@@ -58,6 +70,16 @@ impl Options {
                     options.drop_unknown =
                         one_of(value, "drop", "flood").ok_or_else(|| bad("flood or drop"))?;
                 }
+                "snooping" => {
+                    options.snooping = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
+                }
+                "querier" => {
+                    options.querier = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
+                }
+                "query-interval" => {
+                    let secs = value.parse().ok().filter(|secs| (1..=MAX_QUERY_INTERVAL_SECS).contains(secs));
+                    options.query_interval_secs = secs.ok_or_else(|| bad("whole seconds from 1 to 31744"))?;
+                }
                 _ => return Err(ModelError::UnknownOption { key: key.clone() }),
             }
         }
@@ -66,6 +88,13 @@ impl Options {
                 key: String::from("unknown-neighbours"),
                 value: String::from("drop"),
                 allowed: "flood with suppress=off: who answers nothing must not drop the questions",
+            });
+        }
+        if options.querier && !options.snooping {
+            return Err(ModelError::BadOption {
+                key: String::from("querier"),
+                value: String::from("on"),
+                allowed: "off with snooping=off: nobody would listen to the answers",
             });
         }
         Ok(options)
@@ -116,9 +145,25 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_does_not_listen_does_not_ask() {
+        let error = read(&[("snooping", "off"), ("querier", "on")]).expect_err("a contradiction");
+        assert!(error.to_string().contains("querier"), "{error}");
+        let asking = read(&[("querier", "on"), ("query-interval", "1")]).expect("options");
+        assert_eq!((asking.snooping, asking.querier, asking.query_interval_secs), (true, true, 1));
+    }
+
+    #[test]
     fn unknown_options_and_bad_values_say_what_is_allowed() {
         for (key, value, said) in [
-            ("colour", "red", "ageing, suppress, unknown-neighbours, uplink"),
+            (
+                "colour",
+                "red",
+                "ageing, querier, query-interval, snooping, suppress, unknown-neighbours, uplink",
+            ),
+            ("snooping", "yes", "on or off"),
+            ("querier", "", "on or off"),
+            ("query-interval", "0", "whole seconds from 1"),
+            ("query-interval", "31745", "to 31744"),
             ("suppress", "yes", "on or off"),
             ("unknown-neighbours", "on", "flood or drop"),
             ("ageing", "-1", "whole seconds"),

@@ -15,6 +15,7 @@ use super::{
     Model,
     endpoint::Attachment,
     error::ModelError,
+    multicast::McastRouter,
     names::{EndpointName, NetworkName},
     network::Uplink,
     source::SourcePair,
@@ -48,6 +49,10 @@ pub struct PortSettings {
     pub allow: Vec<SourcePair>,
     /// Limits to what it may have flooded.
     pub storm: StormSettings,
+    /// Only one host is behind it: a group that it leaves ends at once.
+    pub fast_leave: bool,
+    /// Whether multicast routers are behind it.
+    pub mcast_router: McastRouter,
     /// How it sorts frames by VLAN; `None` is as its network says.
     pub vlan: Option<PortVlans>,
 }
@@ -66,6 +71,8 @@ impl Default for PortSettings {
             locked: false,
             allow: Vec::new(),
             storm: StormSettings::default(),
+            fast_leave: false,
+            mcast_router: McastRouter::Auto,
             vlan: None,
         }
     }
@@ -91,6 +98,7 @@ impl PortSettings {
             .with(PortFlags::GUARD, self.guard)
             .with(PortFlags::LOCKED, self.locked)
             .with(PortFlags::STORM, self.storm.is_limited())
+            .with(PortFlags::MCAST_ROUTER, self.mcast_router == McastRouter::On)
     }
 }
 
@@ -282,6 +290,7 @@ mod tests {
             (PortSettings { guard: true, ..off.clone() }, PortFlags::GUARD),
             (PortSettings { locked: true, ..off.clone() }, PortFlags::LOCKED),
             (PortSettings { storm: limited, ..off.clone() }, PortFlags::STORM),
+            (PortSettings { mcast_router: McastRouter::On, ..off.clone() }, PortFlags::MCAST_ROUTER),
         ] {
             assert_eq!(settings.flags(), flag);
         }

@@ -56,8 +56,8 @@ fuzz_target!(|input: &[u8]| {
 fn tables(switches: &[u8; PORTS as usize]) -> TestTables {
     let tables = TestTables::with_ports(0);
     let flags = DomainFlags::SUPPRESS.with(DomainFlags::DROP_UNKNOWN, true);
-    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(double::AGEING, 3, flags));
-    let other = DomainConfig::new(double::AGEING, 1, DomainFlags::NONE);
+    tables.domains.borrow_mut().insert(DOMAIN, DomainConfig::new(double::AGEING, flags));
+    let other = DomainConfig::new(double::AGEING, DomainFlags::NONE);
     tables.domains.borrow_mut().insert(OTHER_DOMAIN, other);
     for (number, switches) in (1..).zip(switches) {
         let mut flags = PortFlags::NONE;
@@ -96,7 +96,7 @@ fn judge(tables: &TestTables, clock: &TestClock, number: u8, frame: &FuzzFrame<'
         Outcome::Drop(reason) => dropped.push((source.slot(), reason)),
         Outcome::Respond(at) => assert_ne!(at, source.mac()),
         Outcome::ToHost => assert!(source.flags().has(PortFlags::UPLINK)),
-        Outcome::Flood(..) | Outcome::Punt(_) => {}
+        Outcome::Flood(..) | Outcome::Deliver(..) | Outcome::Punt(_) => {}
     }
     assert_eq!((rx, tx, drops), (vec![(source.slot(), frame.len())], sent, dropped));
     let ready = source.flags().has(PortFlags::READY);

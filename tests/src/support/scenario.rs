@@ -9,6 +9,7 @@ use switch_common::{
         addr::{DomainId, MacAddr, Slot},
         domain::DomainFlags,
         fdb::FdbKind,
+        group::GroupKey,
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
@@ -45,6 +46,12 @@ pub struct Scenario {
     /// The neighbours that are known.
     #[serde(default)]
     pub neighbours: Vec<NeighbourSpec>,
+    /// Whether the domains snoop.
+    #[serde(default)]
+    pub snooping: bool,
+    /// The groups that are registered.
+    #[serde(default)]
+    pub groups: Vec<GroupSpec>,
     /// Frames, one after the other.
     pub frames: Vec<FrameSpec>,
 }
@@ -95,6 +102,7 @@ pub enum Flag {
     Vlan,
     Trunk,
     ServiceTags,
+    McastRouter,
 }
 
 /// An FDB entry.
@@ -149,6 +157,21 @@ pub struct NeighbourSpec {
     pub port: usize,
 }
 
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// Its domain.
+    pub domain: u16,
+    /// Its VLAN; 0 is none.
+    pub vlan: u16,
+    /// IPv4, or else IPv6.
+    pub is_ipv4: bool,
+    /// It is 239.0.0.N or ff0e::N; 0 stands for all that are not registered.
+    pub number: u8,
+    /// Indexes of its ports.
+    pub members: BTreeSet<usize>,
+}
+
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrameSpec {
@@ -162,7 +185,7 @@ pub struct FrameSpec {
 }
 
 impl Flag {
-    const ALL: [(Self, PortFlags, u8); 13] = [
+    const ALL: [(Self, PortFlags, u8); 14] = [
         (Self::Ready, PortFlags::READY, 95),
         (Self::Learning, PortFlags::LEARNING, 85),
         (Self::Flood, PortFlags::FLOOD, 85),
@@ -176,6 +199,7 @@ impl Flag {
         (Self::Vlan, PortFlags::VLAN, 25),
         (Self::Trunk, PortFlags::TRUNK, 50),
         (Self::ServiceTags, PortFlags::SERVICE_TAGS, 20),
+        (Self::McastRouter, PortFlags::MCAST_ROUTER, 50),
     ];
 }
 
@@ -272,7 +296,16 @@ impl Scenario {
         let frames = (0..rng.usize(1..=6)).map(|_| random_frame(rng, &ports, &entries)).collect();
         let answers = *pick(rng, &[Answers::Off, Answers::On, Answers::Only]);
         let neighbours = (0..rng.usize(..5)).map(|_| random_neighbour(rng)).collect();
-        Self { ports, entries, answers, neighbours, frames }
+        let groups: BTreeSet<_> = (0..rng.usize(..8)).map(|_| random_group(rng)).collect();
+        Self {
+            ports,
+            entries,
+            answers,
+            neighbours,
+            snooping: rng.u8(..4) > 0,
+            groups: groups.into_iter().collect(),
+            frames,
+        }
     }
 
     /// The record of the port with this index.
@@ -306,6 +339,14 @@ impl Scenario {
         DomainFlags::NONE
             .with(DomainFlags::SUPPRESS, self.answers != Answers::Off)
             .with(DomainFlags::DROP_UNKNOWN, self.answers == Answers::Only)
+            .with(DomainFlags::SNOOPING, self.snooping)
+    }
+
+    /// The groups with the indexes of their ports; of two with the same key the later one counts.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(GroupKey, Vec<usize>)> {
+        let groups = self.groups.iter().map(|group| (group.key(), group.members.iter().copied().collect()));
+        groups.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// Who is known behind the port with this index.
@@ -349,7 +390,23 @@ impl Scenario {
                 less.neighbours.remove(index);
             })
         });
-        frames.chain(entries).chain(ports).chain(neighbours).collect()
+        let groups = (0..self.groups.len()).map(|index| {
+            without(&|less| {
+                less.groups.remove(index);
+            })
+        });
+        frames.chain(entries).chain(ports).chain(neighbours).chain(groups).collect()
+    }
+}
+
+impl GroupSpec {
+    fn key(&self) -> GroupKey {
+        let (domain, vlan) = (DomainId(self.domain), VlanId::new(self.vlan).expect("a VLAN"));
+        if self.is_ipv4 {
+            let [a, b, c, d] = if self.number == 0 { [0; 4] } else { generate::group_v4(self.number) };
+            return GroupKey::ipv4(domain, vlan, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        GroupKey::ipv6(domain, vlan, if self.number == 0 { [0; 16] } else { generate::group_v6(self.number) })
     }
 }
 
@@ -395,6 +452,16 @@ fn random_neighbour(rng: &mut Rng) -> NeighbourSpec {
     let domain = if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 };
     let mac = *pick(rng, &stations());
     NeighbourSpec { domain, address: rng.u8(1..4), mac, port: rng.usize(..PORTS) }
+}
+
+fn random_group(rng: &mut Rng) -> GroupSpec {
+    GroupSpec {
+        domain: if rng.u8(..5) == 0 { rng.u16(1..=DOMAINS) } else { 1 },
+        vlan: *pick(rng, &[0, 0, 0, 5, 7]),
+        is_ipv4: rng.bool(),
+        number: rng.u8(..3),
+        members: (0..PORTS).filter(|_| rng.bool()).collect(),
+    }
 }
 
 fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[EntrySpec]) -> FrameSpec {

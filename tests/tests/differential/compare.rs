@@ -11,6 +11,7 @@ use switch_common::{
         addr::PortId,
         counters::PortCounters,
         fdb::{FdbEntry, FdbKey},
+        group::ListId,
         port::PortState,
     },
     stage::vlan::{Membership, TagChange},
@@ -87,8 +88,8 @@ impl Worlds {
             let (reference, kernel) = (self.reference.inject(frame), self.kernel.inject(frame));
             let decisions = (reference.decision(), kernel.decision());
             // A copy's tag is put on the frame itself: what is left of it after a flood in VLANs is nobody's.
-            let is_scratch = matches!(decisions.0, Decision::Flood(_, member) if member != Membership::NONE);
-            let same = (reference.verdict, reference.action) == (kernel.verdict, kernel.action);
+            let is_scratch = matches!(decisions.0, Decision::Flood(_, member) | Decision::Deliver(_, member) if member != Membership::NONE);
+            let same = (without_list(&reference), reference.action) == (without_list(&kernel), kernel.action);
             if !same || !is_scratch && reference.bytes != kernel.bytes {
                 return Some(format!(
                     "frame {index}: {decisions:?}\n{reference:?}\nin the kernel {kernel:?}"
@@ -98,6 +99,12 @@ impl Worlds {
                 Decision::Forward(_, tags) if tags == TagChange::NONE => String::from("Forward"),
                 Decision::Forward(..) => String::from("Forward with a change of tags"),
                 Decision::Flood(kind, _) => format!("Flood({kind:?})"),
+                Decision::Deliver(..)
+                    if Verdict::from_raw(reference.verdict).is_some_and(|it| it.copied().is_some()) =>
+                {
+                    String::from("Deliver with a copy")
+                }
+                Decision::Deliver(..) => String::from("Deliver"),
                 Decision::Respond(_) => String::from("Respond"),
                 other @ (Decision::ToHost | Decision::Punt(_) | Decision::Drop(_)) => format!("{other:?}"),
             });
@@ -109,6 +116,18 @@ impl Worlds {
             }
         }
         fdb_difference(&self.reference.fdb(), &self.kernel.fdb())
+    }
+}
+
+/// A verdict without the number of the list that it names, which each world gives a group by itself: where the copies went, the
+/// counters tell.
+fn without_list(outcome: &Outcome) -> Verdict {
+    let verdict = Verdict::from_raw(outcome.verdict).expect("the stages give verdicts");
+    match outcome.decision() {
+        Decision::Deliver(_, member) => {
+            Verdict::deliver_in(ListId(u32::MAX), member).with_copy(verdict.copied().is_some())
+        }
+        _ => verdict,
     }
 }
 

@@ -8,6 +8,7 @@ use switch_common::{
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
+        group::GroupKey,
         names::PROG_PORT_INGRESS,
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
@@ -48,6 +49,7 @@ pub(crate) struct Kernel {
     sources: Vec<Vec<(SourceKey, SourceScope)>>,
     vlans: Vec<VlanSet>,
     neighbours: Vec<Vec<(NeighbourKey, MacAddr)>>,
+    groups: Vec<(GroupKey, Vec<usize>)>,
     domain_flags: DomainFlags,
     /// Where their other ends are.
     void: Netns,
@@ -70,6 +72,7 @@ impl Kernel {
             sources: vec![Vec::new(); PORTS],
             vlans: vec![VlanSet::default(); PORTS],
             neighbours: vec![Vec::new(); PORTS],
+            groups: Vec::new(),
             domain_flags: DomainFlags::NONE,
             void,
         };
@@ -118,6 +121,7 @@ impl Kernel {
             }
         }
         self.set_up_neighbours(scenario);
+        self.set_up_groups(scenario);
         let now = clock::monotonic();
         for entry in &scenario.entries {
             let (kind, age) = entry.kind.parts();
@@ -125,6 +129,22 @@ impl Kernel {
             let value = FdbEntry::new(self.interfaces[entry.port], kind, Nanos(now.0.saturating_sub(age.0)));
             self.datapath_mut().put_fdb(key, value).expect("an entry is put in");
         }
+    }
+
+    /// Registers the groups, one after the other: both worlds give them the same lists.
+    fn set_up_groups(&mut self, scenario: &Scenario) {
+        let wanted = scenario.groups();
+        if self.groups == wanted {
+            return;
+        }
+        for group in self.datapath().groups() {
+            self.datapath_mut().remove_group(group.key).expect("a group is removed");
+        }
+        for (key, members) in &wanted {
+            let ports: Vec<_> = members.iter().map(|index| self.interfaces[*index]).collect();
+            self.datapath_mut().set_group(*key, &ports).expect("a group is set");
+        }
+        self.groups = wanted;
     }
 
     /// Sets what the domains do with questions, and who is known.

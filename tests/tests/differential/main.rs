@@ -20,13 +20,17 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 40] = [
+const REACHABLE: [&str; 44] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",
     "Flood(UnknownUnicast)",
     "Flood(Broadcast)",
     "Flood(Multicast)",
+    "Deliver",
+    "Deliver with a copy",
+    "Drop(MulticastQuery)",
+    "Punt(LongReport)",
     "Respond",
     "ToHost",
     "Punt(LongHeaderChain)",

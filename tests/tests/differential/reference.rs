@@ -3,18 +3,19 @@
 use std::marker::PhantomData;
 
 use switch_common::{
-    DropReason, FloodKind, Verdict,
+    DropReason, Verdict,
     abi::{
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
+        group::ListId,
         port::PortFlags,
         punt::punt_header,
         storm::StormLimits,
     },
     stage::{
         env::{Clock, Frame, Tables},
-        flood::{Flood, switch_of},
+        flood::{Flood, GROUP_SWITCH, switch_of},
         forward::{exceeds_mtu, is_for_host_too},
         headers::{Headers, Network},
         parse, pipeline,
@@ -61,6 +62,14 @@ impl<D: Depth> Reference<D> {
         }
         for domain in 1..=DOMAINS {
             self.tables.set_domain(DomainId(domain), AGEING, scenario.domain_flags());
+        }
+        for group in self.tables.groups() {
+            self.tables.remove_group(group.key);
+        }
+        // One after the other: both worlds give them the same lists.
+        for (key, members) in scenario.groups() {
+            let ports: Vec<_> = members.iter().map(|index| self.ports[*index]).collect();
+            self.tables.set_group(key, &ports).expect("room for a few groups");
         }
         for index in 0..PORTS {
             let neighbours = scenario.neighbours(index);
@@ -140,7 +149,13 @@ fn retagged(mut bytes: Vec<u8>, tags: TagChange) -> Vec<u8> {
 fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdict) -> u32 {
     match verdict.outcome().expect("the stages give verdicts") {
         Decision::Forward(..) | Decision::Respond(_) => REDIRECT,
-        Decision::Flood(kind, member) => flood(view, frame, port, (kind, member)),
+        Decision::Flood(kind, member) => {
+            let order = (ListId::NONE, switch_of(kind), member, verdict.copied().is_some());
+            flood(view, frame, port, order)
+        }
+        Decision::Deliver(list, member) => {
+            flood(view, frame, port, (list, GROUP_SWITCH, member, verdict.copied().is_some()))
+        }
         Decision::ToHost => PASS,
         Decision::Punt(_) if host_keeps(view, frame, port) => {
             view.count_drop(view.port(port).expect("a port").slot(), DropReason::PuntFailed);
@@ -164,13 +179,19 @@ fn host_keeps<F: Frame>(view: &View<'_>, frame: &F, port: PortId) -> bool {
     view.port(port).is_some_and(|port| is_for_host_too(frame, &port))
 }
 
-fn flood<F: Frame>(view: &View<'_>, frame: &F, from: PortId, (kind, member): (FloodKind, Membership)) -> u32 {
+fn flood<F: Frame>(
+    view: &View<'_>,
+    frame: &F,
+    from: PortId,
+    (list, switch, member, is_taken): (ListId, PortFlags, Membership, bool),
+) -> u32 {
     let source = view.port(from).expect("a flood comes from a port");
     let headers = parse::parse(frame).expect("what is flooded was parsed");
-    let flood = Flood { from, source, switch: switch_of(kind), member };
+    let flood = Flood { from, source, switch, member };
     let uplink = source.flags().has(PortFlags::UPLINK);
-    let mut copied = uplink;
-    for to in view.members(source.domain()) {
+    let mut copied = uplink || is_taken;
+    let list = if list == ListId::NONE { ListId::of_domain(source.domain()) } else { list };
+    for to in view.members(list) {
         let port = view.port(*to).expect("a member is a port");
         if flood.copy_for(*to, &port, view).is_none() {
             continue;

@@ -7,11 +7,9 @@ use crate::{
         headers::{Fragment, Headers, first4},
     },
     verdict::{DropReason, PuntReason, Verdict},
-    wire::{icmp as wire_icmp, ipv4, udp},
+    wire::{icmp as wire_icmp, igmp, ipv4, udp},
 };
 
-/// IGMP: hosts without an address report their groups too (RFC 3376, 4.2.13).
-const PROTO_IGMP: u8 = 2;
 /// The option that IGMP carries, with its length (RFC 2113).
 const ROUTER_ALERT: [u8; 2] = [148, 4];
 /// Options that steer the packet: loose and strict source route (RFC 791, RFC 7126).
@@ -38,6 +36,9 @@ pub(super) fn check<F: Frame, T: Tables>(
     }
     match headers.protocol {
         udp::PROTO if DHCP_V4.are_of_server(headers) => Err(Verdict::drop(DropReason::DhcpServer)),
+        igmp::PROTO if headers.icmp_type() == igmp::QUERY && !source.may_ask_for_members() => {
+            Err(Verdict::drop(DropReason::MulticastQuery))
+        }
         wire_icmp::PROTO_V4 => icmp::check_v4(frame, headers, source).map_err(Verdict::drop),
         _ => Ok(()),
     }
@@ -47,7 +48,8 @@ pub(super) fn check<F: Frame, T: Tables>(
 fn may_be_unspecified(headers: &Headers) -> bool {
     match headers.protocol {
         udp::PROTO => headers.src_port == DHCP_V4.client && headers.dst_port == DHCP_V4.server,
-        PROTO_IGMP => true,
+        // Hosts without an address report their groups too (RFC 3376, 4.2.13).
+        igmp::PROTO => true,
         _ => false,
     }
 }

@@ -54,6 +54,9 @@ fn check_icmp<F: Frame, T: Tables>(
 ) -> Result<(), Verdict> {
     match headers.icmp_type() {
         wire_icmp::ROUTER_ADVERTISEMENT => Err(Verdict::drop(DropReason::RouterAdvertisement)),
+        wire_icmp::MLD_QUERY if !source.may_ask_for_members() => {
+            Err(Verdict::drop(DropReason::MulticastQuery))
+        }
         wire_icmp::REDIRECT_V6 => Err(Verdict::drop(DropReason::IcmpRedirect)),
         wire_icmp::ROUTER_SOLICITATION
         | wire_icmp::NEIGHBOUR_SOLICITATION

@@ -2,7 +2,7 @@
 //!
 //! Enforces: on every port, the source MAC is one station's and link-local groups (IEEE 802.1Q-2018, table 8-1) are not
 //! forwarded. On a guarded port, whoever is behind it speaks for itself only: MAC, addresses, ARP and neighbour
-//! discovery; it is no router and no DHCP server; and no encapsulation hides what it says.
+//! discovery; it is no router, no multicast querier and no DHCP server; and no encapsulation hides what it says.
 
 mod arp;
 mod icmp;

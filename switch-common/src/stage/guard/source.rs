@@ -29,6 +29,12 @@ impl<T: Tables> Source<'_, T> {
         self.mac == self.port.mac() || self.scope().is_some()
     }
 
+    /// Whether the port may be a multicast router's.
+    #[inline(always)]
+    pub(super) fn may_ask_for_members(&self) -> bool {
+        self.port.flags().has(PortFlags::MCAST_ROUTER)
+    }
+
     /// Whether the MAC may use an IPv4 address.
     #[inline(always)]
     pub(super) fn may_use_ipv4(&self, ip: [u8; 4]) -> bool {

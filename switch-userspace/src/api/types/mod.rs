@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod event;
 mod fdb;
+mod mdb;
 mod network;
 mod port;
 
@@ -19,6 +20,10 @@ pub use self::{
     error::{ErrorBody, ExitClass},
     event::{Event, EventKind, EventQuery},
     fdb::{FdbAdd, FdbDelete, FdbEntry, FdbFilter, FdbFlush, FdbQuery, FdbType, Flushed, SetType},
+    mdb::{MdbEntry, MdbKind, MdbQuery},
     network::{Network, NetworkCreate, Removed},
-    port::{Counters, Port, PortChange, PortKind, PortSettings, StormChange, StormSettings, VlanChange},
+    port::{
+        Counters, McastRouter, Port, PortChange, PortKind, PortSettings, StormChange, StormSettings,
+        VlanChange,
+    },
 };

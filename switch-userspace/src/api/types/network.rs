@@ -52,6 +52,12 @@ pub struct Network {
     pub vlan: Option<u16>,
     /// Lifetime of a learned FDB entry in seconds; 0 means that it does not age.
     pub ageing_secs: u32,
+    /// Multicast goes where membership messages say.
+    pub snooping: bool,
+    /// The switch asks for members of groups while nobody else does.
+    pub querier: bool,
+    /// Seconds between two such questions.
+    pub query_interval_secs: u32,
     /// Interfaces of the host that are ports of the network.
     pub uplinks: Vec<String>,
     /// Options as they were given.

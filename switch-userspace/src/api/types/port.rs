@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::{McastRouter, PortSettings, StormSettings};
 use crate::model::{ModelError, PortVlans, SourcePair, StormRate};
-pub use crate::model::{PortSettings, StormSettings};
 
 /// What a port leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Port {
     pub mtu: u32,
     /// Its switches.
     pub settings: PortSettings,
+    /// Multicast groups that are joined at it.
+    pub groups: u64,
+    /// Joins that were refused for want of room.
+    pub groups_refused: u64,
     /// MACs that are learned at it.
     pub learned: u64,
     /// Traffic through it.
@@ -76,6 +80,10 @@ pub struct PortChange {
     pub allow: Option<Vec<SourcePair>>,
     /// Takes the place of [`PortSettings::vlan`].
     pub vlan: Option<VlanChange>,
+    /// See [`PortSettings::fast_leave`].
+    pub fast_leave: Option<bool>,
+    /// See [`PortSettings::mcast_router`].
+    pub mcast_router: Option<McastRouter>,
     /// See [`PortSettings::storm`].
     pub storm: StormChange,
 }

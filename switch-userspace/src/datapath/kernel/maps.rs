@@ -14,8 +14,9 @@ use switch_common::abi::{
     self,
     addr::{PortId, Slot},
     counters::PortCounters,
-    domain::{DomainConfig, FloodKey},
+    domain::DomainConfig,
     fdb::{FdbEntry, FdbKey},
+    group::{FloodKey, GroupKey, ListId},
     names,
     neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, SwitchConfig},
@@ -36,6 +37,10 @@ pub(super) struct Maps {
     pub(super) fdb: HashMap<MapData, FdbKey, FdbEntry>,
     /// Flood lists.
     pub(super) flood_list: HashMap<MapData, FloodKey, PortId>,
+    /// The lists of groups.
+    pub(super) groups: HashMap<MapData, GroupKey, ListId>,
+    /// Positions in use, by list.
+    pub(super) list_lengths: Array<MapData, u32>,
     /// Traffic counters.
     pub(super) counters: PerCpuArray<MapData, PortCounters>,
     /// The switch's own interfaces.
@@ -102,6 +107,8 @@ impl Maps {
             vlans: typed(ebpf, names::MAP_VLANS)?,
             neighbours: typed(ebpf, names::MAP_NEIGHBOURS)?,
             flood_list: typed(ebpf, names::MAP_FLOOD_LIST)?,
+            groups: typed(ebpf, names::MAP_GROUPS)?,
+            list_lengths: typed(ebpf, names::MAP_LIST_LENGTHS)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,
             last_verdict: typed(ebpf, names::MAP_LAST_VERDICT)?,

@@ -14,10 +14,12 @@ mod pins;
 mod relay;
 mod slow_path;
 mod slow_tables;
+mod snoop;
 mod sources;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -31,6 +33,7 @@ use switch_common::{
         counters::PortCounters,
         domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId},
         names::{self, PROG_PORT_INGRESS},
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState, SwitchConfig},
@@ -38,8 +41,9 @@ use switch_common::{
         storm::StormLimits,
         vlan::VlanSet,
     },
-    stage::pipeline::NO_SLOT,
+    stage::{pipeline::NO_SLOT, vlan::Membership},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 pub use self::object::verified_instructions;
@@ -51,10 +55,15 @@ use self::{
     object::Programs,
     pins::Pins,
     slow_path::SlowPath,
+    slow_tables::SlowTables,
+    snoop::{KernelSnoops, SlowSnoops},
     sources::Sources,
 };
 use crate::{
-    datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse, naming},
+    datapath::{
+        Datapath, DatapathError, EventSource, Group, Mode, Port, SnoopSource, TableUse, naming,
+        userspace::{Snooper, TxSockets, originate},
+    },
     netns::{Netlink, Netns},
 };
 
@@ -72,6 +81,9 @@ pub struct KernelDatapath {
     /// The entries that are not learned, and the ports that they point to.
     fixed_fdb: BTreeMap<FdbKey, PortId>,
     slow_events: SlowEvents,
+    slow_snoops: SlowSnoops,
+    /// What frames of the switch's own go out by; opened with the first one.
+    own_frames: Option<(SlowTables, TxSockets)>,
     slow_path: Option<SlowPath>,
 }
 
@@ -93,12 +105,13 @@ impl KernelDatapath {
 
     fn open_pinned(prefix: String, pins: Pins, bpffs: &Path) -> Result<Self, DatapathError> {
         pins.prepare(bpffs)?;
-        let (maps, programs) = object::load(&pins)?;
+        let (mut maps, programs) = object::load(&pins)?;
         let (reported, slow_events) = events::slow_events()?;
+        let (snooper, slow_snoops) = SlowSnoops::new().map_err(no_snoops)?;
         let mut datapath = Self {
             netns: Netns::current()?,
             netlink: Netlink::open()?,
-            floods: FloodLists::adopt(&maps)?,
+            floods: FloodLists::adopt(&mut maps)?,
             sources: Sources::adopt(&maps)?,
             neighbours: Neighbours::adopt(&maps)?,
             fixed_fdb: BTreeMap::new(),
@@ -108,11 +121,13 @@ impl KernelDatapath {
             maps,
             programs,
             slow_events,
+            slow_snoops,
+            own_frames: None,
         };
         let fixed = datapath.list_fdb()?.into_iter().filter(|(_, entry)| !entry.is_learned());
         datapath.fixed_fdb = fixed.map(|(key, entry)| (key, entry.port())).collect();
         datapath.detach_unlinked()?;
-        datapath.start_helpers(reported)?;
+        datapath.start_helpers(reported, snooper)?;
         Ok(datapath)
     }
 
@@ -154,7 +169,7 @@ impl KernelDatapath {
     }
 
     /// The relay pair and the slow path, and their interfaces' numbers for the programs.
-    fn start_helpers(&mut self, reported: Reported) -> Result<(), DatapathError> {
+    fn start_helpers(&mut self, reported: Reported, snooper: Snooper) -> Result<(), DatapathError> {
         let relay = relay::ensure(&self.netlink, &self.prefix, &self.pins, &mut self.programs.flood_resume)?;
         let (slow_path, cpu_port) = SlowPath::start(
             &self.netlink,
@@ -163,6 +178,7 @@ impl KernelDatapath {
             &self.pins.maps(),
             Arc::clone(self.maps.accounts()),
             reported,
+            snooper,
         )?;
         self.slow_path = Some(slow_path);
         let before = self.maps.switch.get(&0, 0).map_err(map_error("read", names::MAP_SWITCH))?;
@@ -315,6 +331,41 @@ impl Datapath for KernelDatapath {
         self.neighbours.set(&mut self.maps, port, neighbours)
     }
 
+    fn set_group(&mut self, key: GroupKey, ports: &[PortId]) -> Result<(), DatapathError> {
+        self.floods.set_group(&mut self.maps, key, ports)
+    }
+
+    fn remove_group(&mut self, key: GroupKey) -> Result<(), DatapathError> {
+        self.floods.remove_group(&mut self.maps, key)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.floods.groups()
+    }
+
+    fn snooped(&self) -> Result<Box<dyn SnoopSource>, DatapathError> {
+        let slow = self.slow_snoops.try_clone().map_err(no_snoops)?;
+        Ok(Box::new(KernelSnoops::open(&self.pins.maps(), slow)?))
+    }
+
+    fn originate(
+        &mut self,
+        (domain, vlan): (DomainId, VlanId),
+        only: Option<PortId>,
+        frame: &[u8],
+    ) -> Result<(), DatapathError> {
+        let (tables, sockets) = match &mut self.own_frames {
+            Some(opened) => opened,
+            none => {
+                let tables = SlowTables::open(&self.pins.maps(), Arc::clone(self.maps.accounts()))?;
+                none.insert((tables, TxSockets::open(&self.netns, &self.netns)?))
+            }
+        };
+        let place = (ListId::of_domain(domain), Membership::untagged_in(vlan));
+        originate(tables, sockets, place, only, frame);
+        Ok(())
+    }
+
     fn set_storm(&mut self, slot: Slot, limits: StormLimits) {
         self.maps.accounts().set_storm(slot, limits);
     }
@@ -396,6 +447,7 @@ impl Datapath for KernelDatapath {
             names::MAP_FDB => Some(fdb),
             names::MAP_SOURCES => Some(self.sources.entries()),
             names::MAP_NEIGHBOURS => Some(self.neighbours.entries()),
+            names::MAP_GROUPS => Some(self.floods.group_count()),
             names::MAP_FLOOD_LIST => Some(self.floods.entries()),
             _ => None,
         }))
@@ -425,6 +477,10 @@ fn purge(netlink: &Netlink, prefix: &str, pins: &Pins) -> Result<(), Vec<Datapat
     ];
     let errors: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn no_snoops(source: io::Error) -> DatapathError {
+    DatapathError::Io { op: "open", object: String::from("the slow path's membership messages"), source }
 }
 
 fn add_drops(drops: &mut Vec<(DropReason, u64)>, reason: DropReason, count: u64) {

@@ -25,8 +25,8 @@ use crate::{
     datapath::{
         DatapathError,
         userspace::{
-            DropReporter, Engine, MonotonicClock, Packet, SendQueue, Stop, StoppableThread, TxSockets,
-            VnetHeader,
+            DropReporter, Engine, MonotonicClock, Packet, SendQueue, Snooper, Stop, StoppableThread,
+            TxSockets, VnetHeader,
         },
     },
     netns::{ErrorKind, Family, IfName, LinkSettings, Netlink, Netns, NetnsError, Sysctl, Tap, TapSettings},
@@ -57,6 +57,7 @@ impl SlowPath {
         maps: &Path,
         accounts: Arc<Accounts>,
         reported: Reported,
+        snooper: Snooper,
     ) -> Result<(Self, PortId), DatapathError> {
         let name = cpu_port_name(prefix)?;
         let settings = TapSettings { name: name.clone(), index: None, vnet_header: true, persistent: true };
@@ -75,7 +76,7 @@ impl SlowPath {
         let failed =
             |source| DatapathError::Io { op: "start", object: String::from("the slow path"), source };
         let reporter = DropReporter::new(reported.events.clone());
-        let running = Running { tap: tap.into_file(), sockets, reporter, reported };
+        let running = Running { tap: tap.into_file(), sockets, reporter, reported, snooper };
         let thread = StoppableThread::start(String::from("slow-path"), move |stop| {
             match SlowTables::open(&maps, accounts) {
                 Ok(tables) => running.run(&tables, &stop),
@@ -118,6 +119,7 @@ struct Running {
     sockets: TxSockets,
     reporter: DropReporter,
     reported: Reported,
+    snooper: Snooper,
 }
 
 impl Running {
@@ -164,8 +166,13 @@ impl Running {
             tag: punted.tag,
             vnet: VnetHeader::new(*vnet).moved(-shift),
         };
-        let mut engine =
-            Engine { tables, clock: &MonotonicClock, egress: &self.sockets, reporter: &mut self.reporter };
+        let mut engine = Engine {
+            tables,
+            clock: &MonotonicClock,
+            egress: &self.sockets,
+            reporter: &mut self.reporter,
+            snooper: &mut self.snooper,
+        };
         let mut queue = SendQueue::default();
         engine.switch(packet, &mut queue);
         engine.flush(&mut queue);

@@ -10,8 +10,9 @@ use switch_common::{
     abi::{
         MAX_PORTS,
         addr::{DomainId, PortId, Slot},
-        domain::{DomainConfig, FloodKey},
+        domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
+        group::{FloodKey, GroupKey, ListId},
         names,
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
@@ -39,6 +40,8 @@ pub(super) struct SlowTables {
     sources: HashMap<MapData, SourceKey, u32>,
     vlans: Array<MapData, VlanSet>,
     neighbours: HashMap<MapData, NeighbourKey, Neighbour>,
+    groups: HashMap<MapData, GroupKey, ListId>,
+    list_lengths: Array<MapData, u32>,
     flood_list: HashMap<MapData, FloodKey, PortId>,
     accounts: Arc<Accounts>,
 }
@@ -56,6 +59,8 @@ impl SlowTables {
             sources: typed(dir, names::MAP_SOURCES)?,
             vlans: typed(dir, names::MAP_VLANS)?,
             neighbours: typed(dir, names::MAP_NEIGHBOURS)?,
+            groups: typed(dir, names::MAP_GROUPS)?,
+            list_lengths: typed(dir, names::MAP_LIST_LENGTHS)?,
             flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
             accounts,
         })
@@ -82,6 +87,10 @@ impl Tables for SlowTables {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.neighbours.get(&key, 0).ok()
+    }
+
+    fn group(&self, key: GroupKey) -> ListId {
+        self.groups.get(&key, 0).unwrap_or(ListId::NONE)
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
@@ -135,10 +144,10 @@ impl Tables for SlowTables {
 }
 
 impl EngineTables for SlowTables {
-    fn for_each_member(&self, domain: DomainId, mut visit: impl FnMut(PortId)) {
-        let len = self.domain(domain).map_or(0, |domain| domain.flood_len());
+    fn for_each_member(&self, list: ListId, mut visit: impl FnMut(PortId)) {
+        let len = self.list_lengths.get(&list.0, 0).unwrap_or(0);
         for position in 0..len {
-            if let Ok(port) = self.flood_list.get(&FloodKey::new(domain, position), 0) {
+            if let Ok(port) = self.flood_list.get(&FloodKey::new(list, position), 0) {
                 visit(port);
             }
         }

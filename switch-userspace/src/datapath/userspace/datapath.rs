@@ -6,12 +6,13 @@ use crossbeam::channel::{self, Receiver, Sender};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_FDB_ENTRIES, MAX_NEIGHBOURS, MAX_SOURCES,
+        MAX_FDB_ENTRIES, MAX_GROUPS, MAX_NEIGHBOURS, MAX_SOURCES,
         addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
         domain::DomainFlags,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId},
         names,
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState},
@@ -19,19 +20,22 @@ use switch_common::{
         storm::StormLimits,
         vlan::VlanSet,
     },
-    stage::{env::Tables as _, pipeline::NO_SLOT},
+    stage::{env::Tables as _, pipeline::NO_SLOT, vlan::Membership},
     units::Nanos,
+    wire::vlan::VlanId,
 };
 
 use super::{
+    engine::originate,
     events::{ChannelEvents, EVENT_ROOM},
     namespace, rings,
+    snoop::{ChannelSnoops, SNOOP_ROOM},
     tables::MemTables,
     tx::TxSockets,
     worker::{Equipment, Worker},
 };
 use crate::{
-    datapath::{Datapath, DatapathError, EventSource, Mode, Port, TableUse},
+    datapath::{Datapath, DatapathError, EventSource, Group, Mode, Port, SnoopSource, Snooped, TableUse},
     netns::{Netlink, Netns, named_path},
     sys::packet_ring::PacketRing,
 };
@@ -49,6 +53,9 @@ pub struct UserspaceDatapath {
     netlink: Netlink,
     tables: Arc<MemTables>,
     events: (Sender<DropEvent>, Receiver<DropEvent>),
+    snooped: (Sender<Snooped>, Receiver<Snooped>),
+    /// Where frames of the switch's own go out.
+    sockets: TxSockets,
     workers: Vec<Worker>,
     uplinks: HashMap<PortId, Worker>,
 }
@@ -76,10 +83,12 @@ impl UserspaceDatapath {
         let mut datapath = Self {
             name,
             netlink: Netlink::open_in(&ports)?,
+            sockets: TxSockets::open(&ports, &host)?,
             ports,
             host,
             tables: Arc::default(),
             events: channel::bounded(EVENT_ROOM),
+            snooped: channel::bounded(SNOOP_ROOM),
             workers: Vec::new(),
             uplinks: HashMap::new(),
         };
@@ -114,6 +123,7 @@ impl UserspaceDatapath {
             sockets: TxSockets::open(&self.ports, &self.host)?,
             tables: Arc::clone(&self.tables),
             events: self.events.0.clone(),
+            snooped: self.snooped.0.clone(),
             slot,
         };
         Worker::start(name.clone(), equipment).map_err(|source| DatapathError::Io {
@@ -222,6 +232,36 @@ impl Datapath for UserspaceDatapath {
             map: names::MAP_NEIGHBOURS,
             capacity: MAX_NEIGHBOURS.into(),
         })
+    }
+
+    fn set_group(&mut self, key: GroupKey, ports: &[PortId]) -> Result<(), DatapathError> {
+        self.tables
+            .set_group(key, ports)
+            .map_err(|_full| DatapathError::Full { map: names::MAP_GROUPS, capacity: MAX_GROUPS.into() })
+    }
+
+    fn remove_group(&mut self, key: GroupKey) -> Result<(), DatapathError> {
+        self.tables.remove_group(key);
+        Ok(())
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        self.tables.groups()
+    }
+
+    fn snooped(&self) -> Result<Box<dyn SnoopSource>, DatapathError> {
+        Ok(Box::new(ChannelSnoops(self.snooped.1.clone())))
+    }
+
+    fn originate(
+        &mut self,
+        (domain, vlan): (DomainId, VlanId),
+        only: Option<PortId>,
+        frame: &[u8],
+    ) -> Result<(), DatapathError> {
+        let place = (ListId::of_domain(domain), Membership::untagged_in(vlan));
+        originate(&self.tables.view(), &self.sockets, place, only, frame);
+        Ok(())
     }
 
     fn set_storm(&mut self, slot: Slot, limits: StormLimits) {

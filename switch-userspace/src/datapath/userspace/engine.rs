@@ -3,19 +3,20 @@
 //! Every frame ends as counted at its egress ports, as a counted drop, or with the host: nothing else becomes of one.
 
 use switch_common::{
-    DropReason, FloodKind,
+    DropReason,
     abi::{
-        addr::{DomainId, MacAddr, PortId, Slot},
+        addr::{MacAddr, PortId, Slot},
+        group::ListId,
         port::{PortConfig, PortFlags},
     },
     stage::{
         env::{Clock, Frame, Tables},
-        flood::{Flood, switch_of},
+        flood::{Flood, GROUP_SWITCH, switch_of},
         forward::exceeds_mtu,
         headers::{Headers, Network},
         pipeline,
         respond::{advertisement, arp_reply},
-        vlan::{Membership, TagChange},
+        vlan::{self, Membership, TagChange},
     },
     verdict::Outcome,
 };
@@ -24,12 +25,13 @@ use super::{
     events::DropReporter,
     frame::{SliceFrame, SlowPath},
     packet::{Packet, VnetHeader},
+    snoop::Snooper,
 };
 
 /// What the engine asks of tables beside what the stages ask.
 pub trait EngineTables: Tables {
-    /// Calls `visit` for every port of a domain.
-    fn for_each_member(&self, domain: DomainId, visit: impl FnMut(PortId));
+    /// Calls `visit` for every port of a list.
+    fn for_each_member(&self, list: ListId, visit: impl FnMut(PortId));
 
     /// Takes a counted frame back that did not go out after all.
     fn uncount_tx(&self, slot: Slot, bytes: u32);
@@ -79,6 +81,47 @@ pub struct Engine<'a, T, C, E> {
     pub egress: &'a E,
     /// Where drops are told.
     pub reporter: &'a mut DropReporter,
+    /// Where copies of membership messages go.
+    pub snooper: &'a mut Snooper,
+}
+
+/// What is to be copied where.
+#[derive(Clone, Copy)]
+struct Order {
+    /// `None` for every port of the domain.
+    list: Option<ListId>,
+    /// Which of a port's switches lets it in.
+    switch: PortFlags,
+    member: Membership,
+    /// Whether somebody has the frame already, so that it is not lost where no port takes it.
+    is_taken: bool,
+}
+
+/// Sends a frame of the switch's own to the ports of a list that are in its VLAN, or to one of them.
+pub fn originate<T: EngineTables, E: Egress>(
+    tables: &T,
+    egress: &E,
+    (list, member): (ListId, Membership),
+    only: Option<PortId>,
+    bytes: &[u8],
+) {
+    let packet = Packet { port: PortId(0), bytes, tag: None, vnet: VnetHeader::NONE };
+    let length = packet.frame::<SlowPath>().len();
+    let mut frames = Vec::new();
+    tables.for_each_member(list, |to| {
+        let is_meant = only.is_none_or(|only| only == to);
+        let Some(port) = tables.port(to).filter(|port| is_meant && port.flags().has(PortFlags::READY)) else {
+            return;
+        };
+        let Some(tags) = vlan::leave(member, &port, tables) else { return };
+        tables.count_tx(port.slot(), length);
+        let is_uplink = port.flags().has(PortFlags::UPLINK);
+        frames.push(Outgoing { packet, to, tags, slot: port.slot(), is_uplink });
+    });
+    egress.send(&frames, &mut |frame, reason| {
+        tables.uncount_tx(frame.slot, length);
+        tables.count_drop(frame.slot, reason);
+    });
 }
 
 impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
@@ -87,10 +130,21 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         let frame = packet.frame::<SlowPath>();
         let mut headers = Headers::EMPTY;
         let verdict = pipeline::run(&frame, &mut headers, packet.port, self.tables, self.clock);
+        let copied = verdict.copied();
+        if let (Some(member), Some(port)) = (copied, self.tables.port(packet.port)) {
+            let now = self.clock.exact_now();
+            self.snooper.copy(&packet, &headers, port.slot(), member.vlan(), now);
+        }
         match verdict.outcome() {
             Some(Outcome::Forward(to, tags)) => self.forward(packet, to, tags, queue),
             Some(Outcome::Flood(kind, member)) => {
-                self.flood(packet, &frame, &headers, (kind, member), queue);
+                let order = Order { list: None, switch: switch_of(kind), member, is_taken: copied.is_some() };
+                self.flood(packet, &frame, &headers, order, queue);
+            }
+            Some(Outcome::Deliver(list, member)) => {
+                let (list, is_taken) = (Some(list), copied.is_some());
+                let order = Order { list, switch: GROUP_SWITCH, member, is_taken };
+                self.flood(packet, &frame, &headers, order, queue);
             }
             Some(Outcome::Respond(at)) => self.respond(&packet, &frame, &headers, at),
             // The host's stack has a copy of every frame of an uplink.
@@ -108,7 +162,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
     }
 
     fn send(&mut self, frames: &[Outgoing<'_>]) {
-        let Self { tables, clock, egress, reporter } = self;
+        let Self { tables, clock, egress, reporter, snooper: _ } = self;
         egress.send(frames, &mut |frame, reason| {
             tables.uncount_tx(frame.slot, frame.packet.frame::<SlowPath>().len());
             tables.count_drop(frame.slot, reason);
@@ -162,18 +216,19 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         packet: Packet<'f>,
         frame: &SliceFrame<'f, SlowPath>,
         headers: &Headers,
-        (kind, member): (FloodKind, Membership),
+        order: Order,
         queue: &mut SendQueue<'f>,
     ) {
         let Some(source) = self.tables.port(packet.port) else { return };
         if self.tables.domain(source.domain()).is_none() {
             return self.drop_at_ingress(&packet, DropReason::DomainGone);
         }
-        let flood = Flood { from: packet.port, source, switch: switch_of(kind), member };
+        let flood = Flood { from: packet.port, source, switch: order.switch, member: order.member };
         // An uplink's host keeps its own copy.
-        let mut is_taken = source.flags().has(PortFlags::UPLINK);
+        let mut is_taken = order.is_taken || source.flags().has(PortFlags::UPLINK);
         let tables = self.tables;
-        tables.for_each_member(source.domain(), |to| {
+        let list = order.list.unwrap_or(ListId::of_domain(source.domain()));
+        tables.for_each_member(list, |to| {
             let Some(port) = tables.port(to) else { return };
             let Some(tags) = flood.copy_for(to, &port, tables) else { return };
             is_taken = true;

@@ -14,20 +14,25 @@ mod frame;
 mod namespace;
 mod packet;
 mod rings;
+mod snoop;
 mod tables;
 mod thread;
 mod tx;
 mod worker;
 
-pub(in crate::datapath) use self::thread::{Stop, StoppableThread};
 pub use self::{
     account::Accounts,
     clock::MonotonicClock,
     datapath::UserspaceDatapath,
-    engine::{Egress, Engine, EngineTables, Outgoing, SEND_BATCH, SendQueue},
+    engine::{Egress, Engine, EngineTables, Outgoing, SEND_BATCH, SendQueue, originate},
     events::DropReporter,
     frame::{Depth, FastPath, SliceFrame, SlowPath},
     packet::{Packet, VnetHeader},
+    snoop::Snooper,
     tables::{MemTables, View},
     tx::TxSockets,
+};
+pub(in crate::datapath) use self::{
+    snoop::SNOOP_ROOM,
+    thread::{Stop, StoppableThread},
 };

@@ -13,10 +13,12 @@ use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
     DropReason, FloodKind,
     abi::{
-        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_NEIGHBOURS, MAX_SLOTS, MAX_SOURCES,
+        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_GROUP_PORTS, MAX_GROUPS, MAX_LISTS, MAX_NEIGHBOURS, MAX_SLOTS,
+        MAX_SOURCES,
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
+        group::{GroupKey, ListId},
         names,
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
@@ -30,7 +32,7 @@ use switch_common::{
 };
 
 use super::{account::Accounts, engine::EngineTables};
-use crate::datapath::TableUse;
+use crate::datapath::{Group, TableUse};
 
 type Fdb = HashMap<FdbKey, FdbEntry>;
 
@@ -41,6 +43,9 @@ struct Configuration {
     sources: HashMap<SourceKey, SourceScope>,
     vlans: HashMap<Slot, VlanSet>,
     neighbours: HashMap<NeighbourKey, Neighbour>,
+    groups: HashMap<GroupKey, ListId>,
+    /// The ports of each group.
+    lists: HashMap<ListId, Vec<PortId>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +89,11 @@ impl MemTables {
     pub fn remove_domain(&self, domain: DomainId) {
         let mut configuration = self.change();
         configuration.domains.remove(&domain);
+        let of_domain: Vec<_> =
+            configuration.groups.keys().filter(|key| key.domain() == domain).copied().collect();
+        for key in of_domain {
+            configuration.forget_group(key);
+        }
         let mut fdb = self.fdb_mut();
         fdb.retain(|key, entry| {
             let stays = key.domain() != domain;
@@ -145,6 +155,38 @@ impl MemTables {
         Ok(())
     }
 
+    /// Makes `ports` those that a group goes to.
+    ///
+    /// # Errors
+    /// [`InsertError::Full`]; then nothing was changed.
+    pub fn set_group(&self, key: GroupKey, ports: &[PortId]) -> Result<(), InsertError> {
+        let mut configuration = self.change();
+        let known = configuration.groups.get(&key).copied();
+        let free = (MAX_DOMAINS..MAX_LISTS).map(ListId);
+        let list = known.or_else(|| free.into_iter().find(|list| !configuration.lists.contains_key(list)));
+        let list = list.ok_or(InsertError::Full)?;
+        let others = configuration.lists.iter().filter(|(other, _)| **other != list);
+        if others.map(|(_, ports)| ports.len()).sum::<usize>() + ports.len() > MAX_GROUP_PORTS as usize {
+            return Err(InsertError::Full);
+        }
+        configuration.lists.insert(list, ports.to_vec());
+        configuration.groups.insert(key, list);
+        Ok(())
+    }
+
+    /// Forgets a group.
+    pub fn remove_group(&self, key: GroupKey) {
+        self.change().forget_group(key);
+    }
+
+    /// All groups with their ports.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Group> {
+        let view = self.view();
+        let ports = |list| view.configuration.lists.get(list).cloned().unwrap_or_default();
+        view.configuration.groups.iter().map(|(key, list)| Group { key: *key, ports: ports(list) }).collect()
+    }
+
     /// Forgets a port, its neighbours, the FDB entries that point to it and what was counted for it. Returns its record.
     pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
         let mut configuration = self.change();
@@ -153,6 +195,9 @@ impl MemTables {
         configuration.sources.retain(|key, _| key.slot() != config.slot());
         configuration.vlans.remove(&config.slot());
         configuration.neighbours.retain(|_, known| known.port() != port);
+        for list in configuration.lists.values_mut() {
+            list.retain(|member| *member != port);
+        }
         self.fdb_mut().retain(|_, entry| entry.port() != port);
         self.accounts.clear(config.slot());
         Some(config)
@@ -168,7 +213,8 @@ impl MemTables {
     #[must_use]
     pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
-        let Configuration { ports, domains, sources, vlans, neighbours } = &*view.configuration;
+        let Configuration { ports, domains, sources, vlans, neighbours, groups, lists: _ } =
+            &*view.configuration;
         let accounts = TableUse {
             name: names::MAP_PORT_COUNTERS.to_ascii_lowercase(),
             entries: Some(ports.len() as u64),
@@ -181,6 +227,7 @@ impl MemTables {
             table_use(names::MAP_SOURCES, sources, MAX_SOURCES),
             table_use(names::MAP_VLANS, vlans, MAX_SLOTS),
             table_use(names::MAP_NEIGHBOURS, neighbours, MAX_NEIGHBOURS),
+            table_use(names::MAP_GROUPS, groups, MAX_GROUPS),
             table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
             accounts,
         ]
@@ -239,6 +286,12 @@ impl MemTables {
 }
 
 impl Configuration {
+    fn forget_group(&mut self, key: GroupKey) {
+        if let Some(list) = self.groups.remove(&key) {
+            self.lists.remove(&list);
+        }
+    }
+
     fn leave(&mut self, domain: DomainId, port: PortId) {
         if let Some(domain) = self.domains.get_mut(&domain) {
             domain.members.retain(|member| *member != port);
@@ -266,16 +319,22 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// The ports of a domain.
+    /// The ports of a list.
     #[must_use]
-    pub fn members(&self, domain: DomainId) -> &[PortId] {
-        self.configuration.domains.get(&domain).map_or(&[], |domain| &domain.members)
+    pub fn members(&self, list: ListId) -> &[PortId] {
+        let domain = u16::try_from(list.0).ok().map(DomainId);
+        let domain = domain.and_then(|domain| self.configuration.domains.get(&domain));
+        match (domain, self.configuration.lists.get(&list)) {
+            (Some(domain), _) => &domain.members,
+            (None, Some(group)) => group,
+            (None, None) => &[],
+        }
     }
 }
 
 impl EngineTables for View<'_> {
-    fn for_each_member(&self, domain: DomainId, visit: impl FnMut(PortId)) {
-        self.members(domain).iter().copied().for_each(visit);
+    fn for_each_member(&self, list: ListId, visit: impl FnMut(PortId)) {
+        self.members(list).iter().copied().for_each(visit);
     }
 
     fn uncount_tx(&self, slot: Slot, bytes: u32) {
@@ -290,8 +349,7 @@ impl Tables for View<'_> {
 
     fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
         let domain = self.configuration.domains.get(&domain)?;
-        let members = u32::try_from(domain.members.len()).unwrap_or(u32::MAX);
-        Some(DomainConfig::new(domain.ageing, members, domain.flags))
+        Some(DomainConfig::new(domain.ageing, domain.flags))
     }
 
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
@@ -304,6 +362,10 @@ impl Tables for View<'_> {
 
     fn neighbour(&self, key: NeighbourKey) -> Option<Neighbour> {
         self.configuration.neighbours.get(&key).copied()
+    }
+
+    fn group(&self, key: GroupKey) -> ListId {
+        self.configuration.groups.get(&key).copied().unwrap_or(ListId::NONE)
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
@@ -405,13 +467,9 @@ mod tests {
     fn a_port_is_a_member_of_its_domain_once_however_often_its_record_is_replaced() {
         let tables = two_ports();
         tables.set_port(RED, port(1));
-        assert_eq!(tables.view().members(DOMAIN), [BLUE, RED]);
-        assert_eq!(
-            tables.view().domain(DOMAIN),
-            Some(DomainConfig::new(Nanos::from_secs(300), 2, DomainFlags::NONE))
-        );
+        assert_eq!(tables.view().members(ListId::of_domain(DOMAIN)), [BLUE, RED]);
         tables.remove_port(RED);
-        assert_eq!(tables.view().members(DOMAIN), [BLUE]);
+        assert_eq!(tables.view().members(ListId::of_domain(DOMAIN)), [BLUE]);
     }
 
     #[test]

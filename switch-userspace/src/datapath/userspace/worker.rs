@@ -20,14 +20,18 @@ use super::{
     engine::{Engine, SendQueue},
     events::DropReporter,
     packet::{Packet, VnetHeader},
+    snoop::Snooper,
     tables::{MemTables, View},
     thread::{Stop, StoppableThread},
     tx::TxSockets,
 };
-use crate::sys::{
-    packet::{VNET_HEADER_BYTES, take_losses},
-    packet_ring::{self, Batch, PacketRing},
-    socket,
+use crate::{
+    datapath::Snooped,
+    sys::{
+        packet::{VNET_HEADER_BYTES, take_losses},
+        packet_ring::{self, Batch, PacketRing},
+        socket,
+    },
 };
 
 /// Frames that are taken out of the ring in one go.
@@ -46,6 +50,7 @@ pub(super) struct Equipment {
     pub(super) sockets: TxSockets,
     pub(super) tables: Arc<MemTables>,
     pub(super) events: Sender<DropEvent>,
+    pub(super) snooped: Sender<Snooped>,
     /// Where frames are counted that the ring had no room for.
     pub(super) slot: Slot,
 }
@@ -56,13 +61,14 @@ impl Worker {
     /// # Errors
     /// No more threads or descriptors.
     pub(super) fn start(name: String, equipment: Equipment) -> io::Result<Self> {
-        let Equipment { ring, sockets, tables, events, slot } = equipment;
+        let Equipment { ring, sockets, tables, events, snooped, slot } = equipment;
         let socket = ring.try_clone_socket()?;
         let shared = Arc::new(Shared { socket, tables, slot });
         let running = Running {
             shared: Arc::clone(&shared),
             sockets,
             reporter: DropReporter::new(events),
+            snooper: Snooper::new(snooped, None),
             long_frame: BytesMut::new(),
         };
         let thread = StoppableThread::start(name, move |stop| running.run(ring, &stop))?;
@@ -98,6 +104,7 @@ struct Running {
     shared: Arc<Shared>,
     sockets: TxSockets,
     reporter: DropReporter,
+    snooper: Snooper,
     long_frame: BytesMut,
 }
 
@@ -120,8 +127,8 @@ impl Running {
     }
 
     fn switch(&mut self, batch: &Batch<'_>, view: &View<'_>) {
-        let Self { shared, sockets, reporter, long_frame } = self;
-        let mut engine = Engine { tables: view, clock: &MonotonicClock, egress: sockets, reporter };
+        let Self { shared, sockets, reporter, snooper, long_frame } = self;
+        let mut engine = Engine { tables: view, clock: &MonotonicClock, egress: sockets, reporter, snooper };
         let mut queue = SendQueue::default();
         for slot in batch.slots() {
             if slot.is_losing {

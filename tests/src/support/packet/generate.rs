@@ -4,7 +4,7 @@ use fastrand::Rng;
 use switch_common::{
     abi::addr::MacAddr,
     wire::{
-        eth, icmp, ipv6, sctp, tcp, udp,
+        eth, icmp, igmp, ipv6, sctp, tcp, udp,
         vlan::{TPID_8021AD, TPID_8021Q},
     },
 };
@@ -77,7 +77,48 @@ fn tags(rng: &mut Rng, count: usize, ethertype: u16, payload: &[u8]) -> (u16, Ve
     })
 }
 
+/// 239.0.0.`last`.
+#[must_use]
+pub fn group_v4(last: u8) -> [u8; 4] {
+    [239, 0, 0, last]
+}
+
+/// ff0e::`last`.
+#[must_use]
+pub fn group_v6(last: u8) -> [u8; 16] {
+    [0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
+}
+
+/// Packets to groups: data, and membership messages, some of them too long for a copy.
+fn multicast(rng: &mut Rng) -> (u16, Vec<u8>) {
+    let (number, length) =
+        (rng.u8(..4), if rng.u8(..8) == 0 { rng.usize(2_000..2_100) } else { rng.usize(8..40) });
+    let mut body = vec![0; length];
+    rng.fill(&mut body);
+    if rng.bool() {
+        body[0] = *rng
+            .choice(&[igmp::QUERY, igmp::REPORT_V1, igmp::REPORT_V2, igmp::LEAVE, igmp::REPORT_V3])
+            .expect("one");
+        let to = if rng.u8(..4) == 0 { [224, 0, 0, number] } else { group_v4(number) };
+        let protocol = if rng.u8(..3) == 0 { udp::PROTO } else { igmp::PROTO };
+        let packet = build::ipv4_with(protocol, if rng.bool() { &[148, 4, 0, 0] } else { &[] }, 0, &body);
+        return (eth::TYPE_IPV4, build::between([10, 0, 0, 1], to, packet));
+    }
+    body[0] =
+        *rng.choice(&[icmp::MLD_QUERY, icmp::MLD_REPORT, icmp::MLD_DONE, icmp::MLD_REPORT_V2]).expect("one");
+    let mut to = group_v6(number);
+    if rng.u8(..4) == 0 {
+        to[1] = rng.u8(..16);
+    }
+    let next = if rng.u8(..3) == 0 { udp::PROTO } else { icmp::PROTO_V6 };
+    let packet = build::ipv6(ipv6::NEXT_HOP_BY_HOP, &build::extension(next, 0, &body));
+    (eth::TYPE_IPV6, build::between(build::ipv6_address(1), to, packet))
+}
+
 fn network(rng: &mut Rng, src: MacAddr) -> (u16, Vec<u8>) {
+    if rng.u8(..5) == 0 {
+        return multicast(rng);
+    }
     match rng.u8(..10) {
         0 => {
             let stranger = MacAddr::new([2, 0, 0, 0, 0, rng.u8(..)]);
