@@ -85,6 +85,7 @@ reasons! {
         NoNeighbour = 39, "no_neighbour", "nobody is known at the address asked for, and the network does not flood for it";
         ReplyFailed = 40, "reply_failed", "the kernel could not make the switch's own reply";
         MulticastQuery = 41, "mcast_query", "the port may not ask for members of multicast groups";
+        LoopProbe = 42, "loop_probe", "a probe of a loop guard, which ends where it comes in";
     }
 }
 
@@ -94,6 +95,7 @@ reasons! {
         LongHeaderChain = 1, "long_header_chain", "more or longer IPv6 extension headers than the fast path walks";
         Ipv4Options = 2, "ipv4_options", "IPv4 options, which the fast path does not walk";
         ManyNdOptions = 3, "many_nd_options", "more neighbour discovery options than the fast path walks";
+        LoopProbe = 4, "loop_probe", "a probe of a loop guard, which the control plane judges";
         LongReport = 5, "long_report", "a membership report of which the fast path cannot make a copy";
     }
 }

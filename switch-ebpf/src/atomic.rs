@@ -1,4 +1,4 @@
-//! Atomic addition and exchange on map values: the bpf target of `core` has no read-modify-write atomics, the instruction set has
+//! Atomic addition, exchange and clearing of bits on map values: the bpf target of `core` has no read-modify-write atomics, the instruction set has
 //! (kernel 5.12, cpu v3).
 
 use core::arch::asm;
@@ -15,6 +15,18 @@ pub(crate) unsafe fn fetch_add(at: *mut u64, amount: u64) -> u64 {
         asm!("{value} = atomic_fetch_add((u64 *)({at} + 0), {value})", at = in(reg) at, value = inout(reg) value);
     }
     value
+}
+
+/// Clears the bits of `mask` in a shared word.
+///
+/// # Safety
+/// `at` points into a live map value and is 4-byte aligned.
+#[inline(always)]
+pub(crate) unsafe fn clear_bits(at: *mut u32, mask: u32) {
+    // SAFETY: one instruction on the word that the caller vouches for.
+    unsafe {
+        asm!("lock *(u32 *)({at} + 0) &= {kept}", at = in(reg) at, kept = in(wreg) !mask);
+    }
 }
 
 /// Puts `new` in the place of `old`; says `false` and changes nothing where something else is there.

@@ -2,8 +2,8 @@
 //!
 //! Shared values are read and written in single words or replaced whole by the map helpers. An FDB entry moves by one
 //! compare-and-exchange, so that exactly one CPU accounts for the move. Where the control plane changes the entry at that moment
-//! too, the accounts of the two ports can be off by one; one below zero lets a port learn more, never nothing. Counters that
-//! several CPUs write are atomic; the others are per CPU.
+//! too, the accounts of the two ports can be off by one until a sweep counts anew; one below zero lets a port learn more, never
+//! nothing. Counters that several CPUs write are atomic; the others are per CPU.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use switch_common::{
@@ -15,7 +15,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
         neighbour::{Neighbour, NeighbourKey},
-        port::{PortConfig, PortState},
+        port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
         storm::{StormGate, gate_index},
     },
@@ -25,7 +25,7 @@ use switch_common::{
 };
 
 use crate::{
-    atomic::{compare_exchange, fetch_add},
+    atomic::{clear_bits, compare_exchange, fetch_add},
     maps,
 };
 
@@ -58,6 +58,15 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn domain(&self, domain: DomainId) -> Option<DomainConfig> {
         maps::DOMAINS.get(u32::from(domain.0)).copied().filter(|domain| domain.is_in_use())
+    }
+
+    #[inline(always)]
+    fn note_awake(&self, port: PortId) {
+        if let Some(port) = maps::PORTS.get_ptr_mut(port.0) {
+            // SAFETY: a live map value whose first word is the flags. The control plane may replace the record at this moment: it
+            // looks at the interface again whenever that changes.
+            unsafe { clear_bits(port.cast::<u32>(), PortFlags::DOWN.bits()) };
+        }
     }
 
     #[inline(always)]

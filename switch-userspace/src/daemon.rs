@@ -26,7 +26,7 @@ use crate::{
     control::{
         Control, Settings,
         handle::{Gone, Handle},
-        watch::{watch_drops, watch_groups, watch_links},
+        watch::{watch_drops, watch_groups, watch_links, watch_probes},
     },
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
     events::Hub,
@@ -161,11 +161,12 @@ fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, Daem
         let monitors = monitors(&*datapath)?;
         let control = Control::open(owned.clone(), datapath, store, its_hub)?;
         // The receiver below outlives this closure.
-        let _sent = watched.send((control.events()?, control.snooped()?, monitors));
+        let _sent = watched.send((control.events()?, control.snooped()?, control.probes()?, monitors));
         Ok::<_, DaemonError>(control)
     })?;
-    if let Ok((drops, groups, monitors)) = wait.recv() {
+    if let Ok((drops, groups, probes, monitors)) = wait.recv() {
         watch_groups(groups, control.clone())?;
+        watch_probes(probes, control.clone())?;
         watch_drops(drops, control.clone(), hub.clone())?;
         for monitor in monitors {
             watch_links(monitor, control.clone())?;

@@ -47,8 +47,12 @@ impl PortFlags {
     /// There are limits to what the port may have flooded.
     pub const STORM: Self = Self(1 << 14);
 
+    /// The port is cabled to another one of its network: no frames pass, in neither direction.
+    pub const BLOCKED: Self = Self(1 << 15);
     /// The port may ask for members of groups, guarded or not.
     pub const MCAST_ROUTER: Self = Self(1 << 16);
+    /// The interface behind the port is down: whatever is sent to it is lost.
+    pub const DOWN: Self = Self(1 << 17);
 
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =
@@ -62,6 +66,20 @@ impl PortFlags {
     #[inline(always)]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The bits, as the first word of a port's record has them.
+    #[must_use]
+    #[inline(always)]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether frames may leave through the port.
+    #[must_use]
+    #[inline(always)]
+    pub const fn lets_out(self) -> bool {
+        self.0 & (Self::READY.0 | Self::BLOCKED.0 | Self::DOWN.0) == Self::READY.0
     }
 
     /// The switches that a flood can be subject to, as the lowest five bits.

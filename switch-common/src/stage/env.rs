@@ -104,6 +104,9 @@ pub trait Tables {
     /// The record of a domain; `None` where there is none.
     fn domain(&self, domain: DomainId) -> Option<DomainConfig>;
 
+    /// Notes that a frame came in on a port whose interface was taken to be down: it is up.
+    fn note_awake(&self, port: PortId);
+
     /// What a source that is not a port's own may do there; `None` where it may not be used.
     fn source(&self, key: SourceKey) -> Option<SourceScope>;
 

@@ -1,7 +1,7 @@
 //! Which ports of a list get a copy.
 //!
 //! Enforces: one copy a port at most; none to the ingress port (unless hairpin), to a port that has this kind of flood
-//! switched off, to one that does not carry the VLAN, between isolated ports, or into a port whose MTU the frame exceeds.
+//! switched off, that is blocked or down, to one that does not carry the VLAN, between isolated ports, or into a port whose MTU the frame exceeds.
 
 use crate::{
     abi::{
@@ -50,7 +50,7 @@ impl Flood {
     pub fn reaches(&self, port_id: PortId, port: &PortConfig) -> bool {
         let back = port_id == self.from && !self.source.flags().has(PortFlags::HAIRPIN);
         port.domain() == self.source.domain()
-            && port.flags().has(PortFlags::READY)
+            && port.flags().lets_out()
             && port.flags().has(self.switch)
             && !back
             && !both_isolated(&self.source, port)

@@ -1,7 +1,7 @@
 //! Destination MAC to verdict: one port, a flood, the host, or a drop.
 //!
 //! Enforces: a frame leaves only within its domain, not through the port it came from (unless hairpin), not between
-//! isolated ports, and not into a port whose MTU it exceeds.
+//! isolated ports, not into a port whose MTU it exceeds, and not through one that is blocked or whose interface is down.
 
 use crate::{
     abi::{
@@ -55,8 +55,11 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);
     };
-    if out.domain() != port.domain() || !out.flags().has(PortFlags::READY) {
+    if out.domain() != port.domain() {
         return Err(DropReason::EgressGone);
+    }
+    if !out.flags().lets_out() {
+        return Err(refusal(out.flags()));
     }
     if entry.port() == port_id && !port.flags().has(PortFlags::HAIRPIN) {
         return Err(DropReason::SamePort);
@@ -70,6 +73,12 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     let tags = vlan::leave(member, &out, tables).ok_or(DropReason::Vlan)?;
     tables.count_tx(out.slot(), frame.len());
     Ok(Verdict::forward_with(entry.port(), tags))
+}
+
+/// Why nothing leaves through a port with these flags.
+#[inline(always)]
+const fn refusal(flags: PortFlags) -> DropReason {
+    if flags.has(PortFlags::BLOCKED) { DropReason::Loop } else { DropReason::EgressGone }
 }
 
 /// Whether a frame from an uplink is the host's alone. Nothing else of it is looked at: the host judges its own traffic.

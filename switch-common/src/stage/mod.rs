@@ -9,6 +9,7 @@ pub mod learn;
 pub mod multicast;
 pub mod parse;
 pub mod pipeline;
+pub mod probe;
 pub mod respond;
 pub mod storm;
 pub mod vlan;

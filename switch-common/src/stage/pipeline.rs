@@ -12,9 +12,9 @@ use crate::{
         env::{Clock, Frame, Tables},
         forward, guard,
         headers::Headers,
-        learn, parse, respond, vlan,
+        learn, parse, probe, respond, vlan,
     },
-    verdict::{DropReason, Outcome, Verdict},
+    verdict::{DropReason, Outcome, PuntReason, Verdict},
 };
 
 /// Drops of frames from interfaces that are no ports are counted here; real ports have slots from 1 on.
@@ -69,7 +69,16 @@ pub fn admit<F: Frame, T: Tables>(
     if forward::is_for_host(frame, &port) {
         return Err(Verdict::to_host());
     }
+    if port.flags().has(PortFlags::DOWN) {
+        tables.note_awake(port_id);
+    }
     parse::parse_into(frame, headers)?;
+    if probe::is_probe(headers) {
+        return Err(Verdict::punt(PuntReason::LoopProbe));
+    }
+    if port.flags().has(PortFlags::BLOCKED) {
+        return Err(Verdict::drop(DropReason::Loop));
+    }
     guard::check(headers).map_err(Verdict::drop)?;
     Ok(port)
 }
@@ -111,6 +120,9 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
         respond::respond(frame, headers, member, port_id, port, tables).map_err(Verdict::drop)?
     {
         return Ok(verdict);
+    }
+    if port.flags().has(PortFlags::GUARD) {
+        guard::check_unanswered(frame, headers, port_id, port, tables).map_err(Verdict::drop)?;
     }
     forward::forward(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
 }

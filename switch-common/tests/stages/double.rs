@@ -143,6 +143,12 @@ impl Tables for TestTables {
         self.domains.borrow().get(&domain).copied()
     }
 
+    fn note_awake(&self, port: PortId) {
+        if let Some(config) = self.ports.borrow_mut().get_mut(&port) {
+            *config = config.with_flags(config.flags().with(PortFlags::DOWN, false));
+        }
+    }
+
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.sources.borrow().get(&key).copied()
     }

@@ -1,7 +1,7 @@
 //! The whole walk: the order of the stages and what is counted on the way.
 
 use switch_common::{
-    DropReason, FloodKind, Verdict,
+    DropReason, FloodKind, PuntReason, Verdict,
     abi::{
         addr::{DomainId, MacAddr, Slot},
         port::PortFlags,
@@ -9,6 +9,7 @@ use switch_common::{
     stage::{
         headers::Headers,
         pipeline::{NO_SLOT, run},
+        probe::{PROBE_MAC, PROBE_TYPE},
     },
     wire::eth,
 };
@@ -24,6 +25,12 @@ fn run_at_port_1(tables: &TestTables, frame: &TestFrame) -> Verdict {
 
 fn frame(dst: MacAddr, src: MacAddr) -> TestFrame {
     TestFrame::new(build::eth(dst, src, 0x88b5, b"payload"))
+}
+
+/// Lets a station behind a port be known.
+fn learn_at(tables: &TestTables, number: u8, mac: MacAddr) {
+    let hello = frame(MacAddr::BROADCAST, mac);
+    run(&hello, &mut { Headers::EMPTY }, port(number), tables, &TestClock::at_secs(1000));
 }
 
 #[test]
@@ -104,4 +111,45 @@ fn station_is_learned_before_it_is_looked_up() {
     let tables = TestTables::with_ports(1);
     let verdict = run_at_port_1(&tables, &frame(mac(100), mac(100)));
     assert_eq!(verdict, Verdict::drop(DropReason::SamePort));
+}
+
+#[test]
+fn blocked_port_takes_no_frame_in_and_lets_none_out() {
+    let tables = TestTables::with_ports(2);
+    let blocked = ready(PortFlags::DEFAULT.with(PortFlags::BLOCKED, true));
+    learn_at(&tables, 2, mac(100));
+    tables.set_port(1, DOMAIN, 0, blocked);
+    assert_eq!(run_at_port_1(&tables, &frame(mac(100), mac(101))), Verdict::drop(DropReason::Loop));
+    assert_eq!(tables.entry(mac(101)), None);
+    tables.set_port(1, DOMAIN, 0, ready(PortFlags::DEFAULT));
+    tables.set_port(2, DOMAIN, 0, blocked);
+    assert_eq!(run_at_port_1(&tables, &frame(mac(100), mac(101))), Verdict::drop(DropReason::Loop));
+}
+
+#[test]
+fn probes_are_punted_from_every_port_and_never_learned() {
+    for flags in [PortFlags::NONE, PortFlags::BLOCKED, PortFlags::GUARD, PortFlags::LOCKED, PortFlags::UPLINK]
+    {
+        let tables = TestTables::with_ports(2);
+        tables.set_port(1, DOMAIN, 0, ready(PortFlags::DEFAULT.union(flags)));
+        let probe = TestFrame::new(build::eth(PROBE_MAC, mac(100), PROBE_TYPE, b"payload"));
+        assert_eq!(run_at_port_1(&tables, &probe), Verdict::punt(PuntReason::LoopProbe), "{flags:?}");
+        assert_eq!(tables.entry(mac(100)), None);
+        // Others may use the type, or the address, for what they like.
+        let other = TestFrame::new(build::eth(mac(2), mac(1), PROBE_TYPE, b"payload"));
+        assert_ne!(run_at_port_1(&tables, &other), Verdict::punt(PuntReason::LoopProbe));
+    }
+}
+
+#[test]
+fn port_whose_interface_is_down_gets_nothing_and_is_awake_with_its_first_frame() {
+    let tables = TestTables::with_ports(2);
+    learn_at(&tables, 1, mac(100));
+    learn_at(&tables, 2, mac(101));
+    tables.set_port(1, DOMAIN, 0, ready(PortFlags::DEFAULT.with(PortFlags::DOWN, true)));
+    let at_port_2 =
+        |frame: &TestFrame| run(frame, &mut { Headers::EMPTY }, port(2), &tables, &TestClock::at_secs(1000));
+    assert_eq!(at_port_2(&frame(mac(100), mac(101))), Verdict::drop(DropReason::EgressGone));
+    assert_eq!(run_at_port_1(&tables, &frame(mac(101), mac(100))), Verdict::forward(port(2)));
+    assert_eq!(at_port_2(&frame(mac(100), mac(101))), Verdict::forward(port(1)));
 }

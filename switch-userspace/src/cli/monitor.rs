@@ -77,6 +77,8 @@ fn show(line: &[u8], args: &MonitorArgs) -> Result<bool, CliError> {
         | EventKind::EndpointLabelled { .. }
         | EventKind::PortSet { .. }
         | EventKind::PortMtu { .. }
+        | EventKind::PortBlocked { .. }
+        | EventKind::PortUnblocked { .. }
         | EventKind::FdbAdded { .. }
         | EventKind::FdbDeleted { .. }
         | EventKind::FdbFlushed { .. } => !args.drops_only,
@@ -116,6 +118,8 @@ fn text(kind: &EventKind) -> String {
         EventKind::EndpointLabelled { endpoint } => format!("endpoint  {endpoint}  labels changed"),
         EventKind::PortSet { port, .. } => format!("port  {port}  switches set"),
         EventKind::PortMtu { port, mtu } => format!("port  {port}  mtu {mtu}"),
+        EventKind::PortBlocked { port, by } => format!("port  {port}  blocked: loop with {by}"),
+        EventKind::PortUnblocked { port } => format!("port  {port}  not blocked any more"),
         EventKind::FdbAdded { network, mac, port, .. } => {
             format!("fdb  {mac}  added on {network} behind port {port}")
         }

@@ -175,7 +175,7 @@ impl Listed for Port {
         vec![
             self.name.clone(),
             self.network.clone(),
-            state(self).to_owned(),
+            state(self),
             self.counters.rx_frames.to_string(),
             size(self.counters.rx_bytes),
             self.counters.tx_frames.to_string(),
@@ -255,7 +255,7 @@ fn page(port: &Port) -> String {
         ("PORT", port.name.clone()),
         ("KIND", kind(port.kind).to_owned()),
         ("NETWORK", port.network.clone()),
-        ("STATE", state(port).to_owned()),
+        ("STATE", state(port)),
         ("INTERFACE", format!("{} (index {})", port.ifname, port.ifindex)),
         ("MAC", port.mac.clone()),
         ("MTU", port.mtu.to_string()),
@@ -314,8 +314,13 @@ fn learned(port: &Port) -> String {
     }
 }
 
-fn state(port: &Port) -> &'static str {
-    if port.attached { "attached" } else { "missing" }
+fn state(port: &Port) -> String {
+    match &port.blocked_by {
+        _ if !port.attached => "missing".to_owned(),
+        Some(by) => format!("blocked: loop with {by}"),
+        None if port.up => "attached".to_owned(),
+        None => "attached, interface down".to_owned(),
+    }
 }
 
 fn kind(kind: PortKind) -> &'static str {

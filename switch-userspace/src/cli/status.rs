@@ -62,13 +62,17 @@ fn page(status: &Status) -> String {
         0 => String::new(),
         number => format!(" ({number} missing: see `wye port ls`)"),
     };
+    let blocked = match status.ports_blocked {
+        0 => String::new(),
+        number => format!(" ({number} blocked: see the warnings)"),
+    };
     let facts = pairs(&[
         ("INSTANCE", status.instance.clone()),
         ("DAEMON", format!("ready since {}, pid {}, version {}", status.since, status.pid, status.version)),
         ("DATAPATH", status.mode.clone()),
         ("NETWORKS", status.networks.to_string()),
         ("ENDPOINTS", format!("{}{not_ready}", status.endpoints)),
-        ("PORTS", format!("{}{missing}", status.ports)),
+        ("PORTS", format!("{}{missing}{blocked}", status.ports)),
         ("DROPS", drops(status)),
         ("MEMORY", format!("{} in tables", size(status.memory_bytes))),
     ]);

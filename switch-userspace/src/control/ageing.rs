@@ -1,4 +1,4 @@
-//! Ageing: learned entries that are dead are swept out of the FDB.
+//! Ageing: learned entries that are dead are swept out of the FDB, and the accounts of those that are left are checked.
 //!
 //! The datapath takes a dead entry for none, so the sweep only makes room; nothing depends on when it comes.
 
@@ -29,7 +29,7 @@ impl Control {
     }
 
     fn sweep_period(&self) -> Option<Duration> {
-        if self.mtus.is_empty() {
+        if self.attached.is_empty() {
             return None;
         }
         let lifetimes =
@@ -48,6 +48,9 @@ impl Control {
                 self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
             }
         }
-        Ok(())
+        self.kernel.datapath(|datapath| {
+            let entries = datapath.list_fdb()?;
+            datapath.recount_learned(&entries)
+        })
     }
 }

@@ -48,7 +48,7 @@ impl Control {
             next.put_attachment(&endpoint, attachment);
             Ok(port)
         })?;
-        self.note_mtu(&network, slot)?;
+        self.note_plugged(&network, slot)?;
         self.hub.publish(EventKind::EndpointConnected {
             endpoint: endpoint.to_string(),
             network: network.to_string(),
@@ -62,7 +62,7 @@ impl Control {
         let mut next = self.model.clone();
         let attachment = next.detach(&endpoint, &network)?;
         let failures = self.kernel.unplug(&attachment);
-        self.mtus.remove(&attachment.slot);
+        self.forget_port(attachment.slot);
         if !failures.is_empty() {
             self.check_health(&endpoint);
             return Err(ControlError::Teardown(TeardownErrors { failures }));

@@ -6,6 +6,7 @@ use switch_common::abi::addr::Slot;
 
 use super::{
     Control,
+    condition::Condition,
     connect::attachment_spec,
     endpoint_name,
     error::ControlError,
@@ -109,7 +110,7 @@ impl Control {
         }
         added?;
         run_dir::keep_netns(&run_dir, &self.model.endpoint(&name)?.netns);
-        self.note_mtu(&network, slot)?;
+        self.note_plugged(&network, slot)?;
         self.hub.publish(EventKind::EndpointAdded { endpoint: name.to_string() });
         self.find_endpoint(name.as_str())
     }
@@ -143,7 +144,7 @@ impl Control {
         let mut failures: Vec<_> =
             endpoint.attachments.iter().flat_map(|attachment| self.kernel.unplug(attachment)).collect();
         for attachment in &endpoint.attachments {
-            self.mtus.remove(&attachment.slot);
+            self.forget_port(attachment.slot);
         }
         failures.extend(remove_owned(&endpoint.netns));
         if !failures.is_empty() {
@@ -175,10 +176,10 @@ impl Control {
         self.find_endpoint(name.as_str())
     }
 
-    /// Notes the MTU of a freshly plugged port: that of its network.
-    pub(super) fn note_mtu(&mut self, network: &NetworkName, slot: Slot) -> Result<(), ControlError> {
+    /// Notes the condition of a freshly plugged port.
+    pub(super) fn note_plugged(&mut self, network: &NetworkName, slot: Slot) -> Result<(), ControlError> {
         let mtu = self.model.network(network)?.mtu;
-        self.mtus.insert(slot, mtu);
+        self.attached.insert(slot, Condition::up(mtu));
         Ok(())
     }
 

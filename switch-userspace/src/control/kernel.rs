@@ -21,7 +21,7 @@ use switch_common::{
     wire::vlan::VlanId,
 };
 
-use super::error::ControlError;
+use super::{condition::Condition, error::ControlError, loops::LoopGuard};
 use crate::{
     datapath::{Datapath, DatapathError, naming},
     model::{HostSide, InstanceName, Model, Network, Occupied, PortSettings, PortVlans},
@@ -55,7 +55,7 @@ pub(super) struct PortRecord<'a> {
     pub(super) domain: DomainId,
     pub(super) slot: Slot,
     pub(super) mac: MacAddr,
-    pub(super) mtu: u32,
+    pub(super) condition: Condition,
     pub(super) settings: PortSettings,
     /// The endpoint's own addresses.
     pub(super) addresses: &'a [IpNet],
@@ -73,8 +73,10 @@ impl PortRecord<'_> {
             .with(PortFlags::UPLINK, self.is_uplink)
             .with(PortFlags::MORE_SOURCES, !self.sources().is_empty())
             .with(PortFlags::READY, true)
+            .with(PortFlags::BLOCKED, self.condition.is_blocked)
+            .with(PortFlags::DOWN, self.condition.is_down)
             .union(self.vlans.as_ref().map_or(PortFlags::NONE, PortVlans::flags));
-        PortConfig::new(self.domain, self.slot, self.mac, self.mtu, self.settings.max_macs, flags)
+        PortConfig::new(self.domain, self.slot, self.mac, self.condition.mtu, self.settings.max_macs, flags)
             .with_native_vlan(self.native_vlan())
             .with_addresses(
                 self.ipv4().next().unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
@@ -167,6 +169,13 @@ impl Kernel {
         let datapath = self.datapath.borrow();
         let netns = datapath.as_deref().ok_or(ControlError::Stopping)?.port_netns();
         if *netns == self.own { Ok(work()?) } else { Ok(netns.run(work)?) }
+    }
+
+    /// A loop guard with sockets where the ports are.
+    pub(super) fn open_loop_guard(&self) -> Result<LoopGuard, ControlError> {
+        let datapath = self.datapath.borrow();
+        let ports = datapath.as_deref().ok_or(ControlError::Stopping)?.port_netns();
+        Ok(LoopGuard::open(ports, &self.own)?)
     }
 
     /// The interface that a new port gets on the host's side.

@@ -1,14 +1,14 @@
-//! What happens to interfaces: endpoints that lose theirs, ports that follow an MTU, uplinks that come and go.
+//! What happens to interfaces: endpoints that lose theirs, ports that follow an MTU and a carrier, uplinks that come and go.
 //!
 //! An event is a hint: what it seems to say is looked up before anything is done, because events of other namespaces come
 //! the same way and a container can make interfaces as it likes.
 
 use switch_common::abi::addr::{PortId, Slot};
 
-use super::{Control, error::ControlError, netns::reopen, plug, uplink::uplink_record};
+use super::{Control, condition::Condition, error::ControlError, netns::reopen, uplink::condition_of};
 use crate::{
     api::types::{EndpointState, EventKind},
-    model::{Attachment, EndpointName, NetworkName, PortRef, Uplink},
+    model::{Attachment, EndpointName, Network, NetworkName, PortRef, Uplink},
     netns::{Link, LinkEvent},
 };
 
@@ -56,7 +56,7 @@ impl Control {
     pub(super) fn recheck(&mut self) {
         let is_attached = |name: &&EndpointName| {
             let attachments = self.model.endpoints.get(*name).into_iter().flat_map(|at| &at.attachments);
-            attachments.into_iter().all(|attachment| self.mtus.contains_key(&attachment.slot))
+            attachments.into_iter().all(|attachment| self.attached.contains_key(&attachment.slot))
         };
         let names: Vec<_> = self.ailments.keys().filter(is_attached).cloned().collect();
         for name in &names {
@@ -87,6 +87,13 @@ impl Control {
         {
             return self.follow_uplink(&network, ifname.as_str());
         }
+        if let Some(PortRef::Endpoint { endpoint, attachment, .. }) =
+            self.model.port_by_id(PortId::from(link.index))
+            && link.name == attachment.host_ifname.as_str()
+        {
+            let (endpoint, attachment) = (endpoint.clone(), attachment.clone());
+            return self.follow_condition(&endpoint, &attachment, None);
+        }
         let Some(peer) = link.peer else { return Ok(()) };
         if let Some(PortRef::Endpoint { endpoint, attachment, .. }) =
             self.model.port_by_id(PortId::from(peer))
@@ -95,7 +102,7 @@ impl Control {
             if link.name != attachment.ifname.as_str() {
                 self.check_health(&endpoint);
             }
-            return self.follow_mtu(&endpoint, &attachment, Some(link.mtu));
+            return self.follow_condition(&endpoint, &attachment, Some(link));
         }
         Ok(())
     }
@@ -121,7 +128,7 @@ impl Control {
             self.model.attachments().map(|(name, attachment)| (name.clone(), attachment.clone())).collect();
         for (name, attachment) in &attachments {
             self.follow_loss(name, attachment)?;
-            self.follow_mtu(name, attachment, None)?;
+            self.follow_condition(name, attachment, None)?;
         }
         let uplinks: Vec<_> =
             self.model.uplinks().map(|(name, _, uplink)| (name.clone(), uplink.ifname.clone())).collect();
@@ -137,33 +144,45 @@ impl Control {
             return Ok(());
         }
         self.check_health(name);
-        if self.mtus.remove(&attachment.slot).is_some() {
+        if self.attached.contains_key(&attachment.slot) {
+            self.forget_port(attachment.slot);
             self.kernel.datapath(|datapath| datapath.detach_port(attachment.port))?;
         }
         Ok(())
     }
 
-    /// A port takes packets as long as the interface behind it does, up to its network's MTU. `seen` is what an event says.
-    fn follow_mtu(
+    /// A port takes packets as long as both interfaces of its pair do, up to its network's MTU, and none while one of them is down.
+    /// `seen` is what an event says of the endpoint's interface.
+    fn follow_condition(
         &mut self,
         name: &EndpointName,
         attachment: &Attachment,
-        seen: Option<u32>,
+        seen: Option<&Link>,
     ) -> Result<(), ControlError> {
-        let Some(known) = self.mtus.get(&attachment.slot).copied() else { return Ok(()) };
-        let most = self.model.network(&attachment.network)?.mtu;
-        if seen.is_some_and(|seen| seen.min(most) == known) {
+        let Some(known) = self.attached.get(&attachment.slot).copied() else { return Ok(()) };
+        let network = self.model.network(&attachment.network)?;
+        if seen.is_some_and(|seen| seen.mtu.min(network.mtu) == known.mtu && seen.carrier != known.is_down) {
             return Ok(());
         }
-        let Some(mtu) = self.inner_mtu(name, attachment).map(|mtu| mtu.min(most)) else { return Ok(()) };
-        if mtu == known {
-            return Ok(());
-        }
-        let record = plug::record(self.model.network(&attachment.network)?, attachment, mtu);
-        self.kernel.datapath(|datapath| datapath.update_port(record.id, record.config()))?;
-        self.mtus.insert(attachment.slot, mtu);
-        self.hub.publish(EventKind::PortMtu { port: self.port_name(attachment.port), mtu });
-        Ok(())
+        let inner = self.inner_mtu(name, attachment);
+        let condition = self.condition_of(network, attachment, inner)?;
+        self.put_condition(attachment.slot, condition)
+    }
+
+    /// The condition of an attachment's port, whose endpoint's interface has this MTU, where that can be had.
+    pub(super) fn condition_of(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        inner: Option<u32>,
+    ) -> Result<Condition, ControlError> {
+        let host = self.kernel.port_link(attachment.port)?;
+        let mtus = [inner, host.as_ref().map(|link| link.mtu)];
+        Ok(Condition {
+            mtu: mtus.into_iter().flatten().fold(network.mtu, u32::min),
+            is_down: host.is_some_and(|link| !link.carrier),
+            is_blocked: self.loops.blocks(attachment.slot),
+        })
     }
 
     /// An uplink that went is no port; one that came back, or has another MTU, is one again.
@@ -172,24 +191,19 @@ impl Control {
             self.model.network(network)?.uplinks.iter().find(|uplink| uplink.ifname.as_str() == ifname);
         let Some(uplink) = found.cloned() else { return Ok(()) };
         let link = self.kernel.uplink_link(&uplink)?;
-        let known = self.mtus.get(&uplink.slot).copied();
+        let known = self.attached.get(&uplink.slot).copied();
         let is_same = |link: &Link| PortId::from(link.index) == uplink.port;
         if known.is_some() && !link.as_ref().is_some_and(is_same) {
             self.kernel.release_uplink(&uplink)?;
-            self.mtus.remove(&uplink.slot);
+            self.forget_port(uplink.slot);
         }
         let Some(link) = link else { return Ok(()) };
-        if !self.mtus.contains_key(&uplink.slot) {
+        if !self.attached.contains_key(&uplink.slot) {
             self.adopt_uplink(network, &uplink.ifname, link.index.into())?;
             return Ok(self.keep(self.model.clone())?);
         }
-        let record = uplink_record(self.model.network(network)?, &uplink, link.mtu);
-        if known != Some(record.mtu) {
-            self.kernel.datapath(|datapath| datapath.update_port(record.id, record.config()))?;
-            self.mtus.insert(uplink.slot, record.mtu);
-            self.hub.publish(EventKind::PortMtu { port: ifname.to_owned(), mtu: record.mtu });
-        }
-        Ok(())
+        let found = condition_of(self.model.network(network)?, &link);
+        self.put_condition(uplink.slot, Condition { is_blocked: self.loops.blocks(uplink.slot), ..found })
     }
 
     fn has_host_side(&self, attachment: &Attachment) -> bool {

@@ -4,6 +4,7 @@
 //! with a way back, written to the store, and only then in force; a failure on the way takes all of it back.
 
 mod ageing;
+mod condition;
 mod connect;
 mod endpoint;
 mod error;
@@ -12,6 +13,7 @@ pub mod handle;
 mod inner;
 mod kernel;
 mod link;
+mod loops;
 pub mod multicast;
 mod netns;
 mod network;
@@ -30,13 +32,14 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use crossbeam::channel::Receiver;
 use switch_common::abi::addr::{PortId, Slot};
 
 pub use self::error::ControlError;
-use self::{handle::Owned, kernel::Kernel};
+use self::{condition::Condition, handle::Owned, kernel::Kernel, loops::LoopGuard};
 use crate::{
     api::types::{EndpointState, ErrorBody, EventKind},
-    datapath::{EventSource, Mode},
+    datapath::{EventSource, Mode, SeenProbe},
     events::Hub,
     model::{EndpointName, InstanceName, Model, NetworkName, Timestamp},
     multicast::Snooping,
@@ -75,8 +78,9 @@ pub struct Control {
     model: Model,
     /// Endpoints that are not ready.
     ailments: BTreeMap<EndpointName, Ailment>,
-    /// The MTU of each port that is attached.
-    mtus: BTreeMap<Slot, u32>,
+    /// The ports that are attached.
+    attached: BTreeMap<Slot, Condition>,
+    loops: LoopGuard,
     /// What was noticed at the start.
     notes: Vec<String>,
     since: Timestamp,
@@ -150,12 +154,21 @@ impl Control {
     pub fn events(&self) -> Result<Box<dyn EventSource>, ErrorBody> {
         self.kernel.datapath(|datapath| datapath.events()).map_err(|error| error.told("open events", ""))
     }
+
+    /// The probes of loop guards that come in.
+    ///
+    /// # Errors
+    /// The datapath is gone.
+    pub fn probes(&self) -> Result<Receiver<SeenProbe>, ErrorBody> {
+        let probes = self.kernel.datapath(|datapath| Ok(datapath.probes()));
+        probes.map_err(|error| error.told("open probes", ""))
+    }
 }
 
 impl Owned for Control {
     fn tick(&mut self, now: Instant) -> Option<Instant> {
-        let (sweep, groups) = (self.sweep_if_due(now), self.tick_multicast(now));
-        sweep.into_iter().chain(groups).min()
+        let due = [self.sweep_if_due(now), self.tick_multicast(now), self.probe_if_due(now)];
+        due.into_iter().flatten().min()
     }
 }
 

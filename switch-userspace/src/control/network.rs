@@ -2,7 +2,7 @@
 
 use switch_common::units::Nanos;
 
-use super::{Control, error::ControlError, kernel::Kernel, network_name, now};
+use super::{Control, error::ControlError, kernel::Kernel, network_name, now, uplink::condition_of};
 use crate::{
     api::types::{ErrorBody, EventKind, Network, NetworkCreate, Removed},
     model::{self, NetworkName, NetworkSpec, Options},
@@ -63,7 +63,9 @@ impl Control {
         let name = network_name(&wish.name)?;
         let uplinks = Options::read(&wish.options)?.uplinks;
         let mut next = self.model.clone();
-        next.add_network(&name, spec(wish), &self.kernel.occupied()?, now())?;
+        let mut spec = spec(wish);
+        spec.uplinks_mtu = self.kernel.least_mtu(&uplinks)?;
+        next.add_network(&name, spec, &self.kernel.occupied()?, now())?;
         for ifname in &uplinks {
             self.kernel.choose_uplink(&mut next, &name, ifname)?;
         }
@@ -80,7 +82,7 @@ impl Control {
             removed.iter().try_for_each(|network| kernel.remove_network(undo, network))
         })?;
         for uplink in removed.iter().flat_map(|network| &network.uplinks) {
-            self.mtus.remove(&uplink.slot);
+            self.forget_port(uplink.slot);
         }
         for name in names {
             self.hub.publish(EventKind::NetworkRemoved { network: name.to_string() });
@@ -100,7 +102,7 @@ impl Kernel {
         for uplink in &network.uplinks {
             let link = self.host_link(uplink.ifname.as_str())?;
             let link = link.ok_or_else(|| ControlError::NoUplink { ifname: uplink.ifname.to_string() })?;
-            self.plug_uplink(undo, network, uplink, &link)?;
+            self.plug_uplink(undo, network, uplink, condition_of(network, &link))?;
         }
         Ok(())
     }
@@ -130,7 +132,7 @@ impl Kernel {
         for uplink in &network.uplinks {
             let Some(link) = self.uplink_link(uplink)? else { continue };
             let mut undo = Undo::new();
-            self.plug_uplink(&mut undo, network, uplink, &link)?;
+            self.plug_uplink(&mut undo, network, uplink, condition_of(network, &link))?;
             undo.commit();
         }
         Ok(())
@@ -140,5 +142,5 @@ impl Kernel {
 fn spec(wish: NetworkCreate) -> NetworkSpec {
     let NetworkCreate { name: _, subnets, gateways, ip_ranges, internal, isolated, mtu, vlan, options } =
         wish;
-    NetworkSpec { subnets, gateways, ip_ranges, internal, isolated, mtu, vlan, options }
+    NetworkSpec { subnets, gateways, ip_ranges, internal, isolated, mtu, vlan, options, uplinks_mtu: None }
 }

@@ -14,6 +14,7 @@ use switch_common::{
 };
 
 use super::{
+    condition::Condition,
     error::ControlError,
     kernel::{Kernel, PortRecord},
 };
@@ -49,7 +50,7 @@ impl Kernel {
         self.make_pair(undo, model, network, attachment, inside)?;
         let port = attachment.port;
         self.quiet_host_side(attachment)?;
-        self.add_port(undo, network, &record(network, attachment, network.mtu))?;
+        self.add_port(undo, network, &record(network, attachment, Condition::up(network.mtu)))?;
         self.datapath(|datapath| datapath.set_neighbours(port, &neighbours(network, attachment)))?;
         self.ports.set_link(port.into(), &up(true))?;
         undo.push(format!("set interface {} down", attachment.host_ifname), move || {
@@ -127,13 +128,17 @@ impl Kernel {
 }
 
 /// What the datapath is told of an attachment's port.
-pub(super) fn record<'a>(network: &Network, attachment: &'a Attachment, mtu: u32) -> PortRecord<'a> {
+pub(super) fn record<'a>(
+    network: &Network,
+    attachment: &'a Attachment,
+    condition: Condition,
+) -> PortRecord<'a> {
     PortRecord {
         id: attachment.port,
         domain: network.domain,
         slot: attachment.slot,
         mac: attachment.mac,
-        mtu,
+        condition,
         settings: attachment.settings.clone(),
         addresses: &attachment.addresses,
         vlans: network.vlans_of(&attachment.settings),

@@ -14,9 +14,11 @@ use switch_common::abi::{
 
 use super::{
     Control,
+    condition::Condition,
     error::ControlError,
     kernel::{Kernel, PortRecord},
-    plug, uplink,
+    plug,
+    uplink::{self, condition_of},
     view::{host_ifname, kind},
 };
 use crate::{
@@ -89,12 +91,22 @@ impl Control {
 
     /// What the datapath knows of a port; `None` while its interface is missing.
     fn record<'a>(&self, model: &Model, port: &PortRef<'a>) -> Result<Option<PortRecord<'a>>, ControlError> {
-        let Some(mtu) = self.mtus.get(&port.slot()).copied() else { return Ok(None) };
+        let Some(condition) = self.attached.get(&port.slot()).copied() else { return Ok(None) };
+        self.record_in(model, port, condition).map(Some)
+    }
+
+    /// What the datapath is told of a port in a condition.
+    pub(super) fn record_in<'a>(
+        &self,
+        model: &Model,
+        port: &PortRef<'a>,
+        condition: Condition,
+    ) -> Result<PortRecord<'a>, ControlError> {
         let network = model.network(port.network())?;
-        Ok(Some(match port {
-            PortRef::Endpoint { attachment, .. } => plug::record(network, attachment, mtu),
-            PortRef::Uplink { uplink, .. } => uplink::uplink_record(network, uplink, mtu),
-        }))
+        Ok(match port {
+            PortRef::Endpoint { attachment, .. } => plug::record(network, attachment, condition),
+            PortRef::Uplink { uplink, .. } => uplink::uplink_record(network, uplink, condition),
+        })
     }
 
     fn view_port(&self, port: &PortRef<'_>) -> Result<Port, ControlError> {
@@ -115,9 +127,11 @@ impl Control {
             ifname: host_ifname(port).to_string(),
             ifindex: port.id().0,
             slot: slot.0,
-            attached: self.mtus.contains_key(&slot),
+            attached: self.attached.contains_key(&slot),
+            up: self.attached.get(&slot).is_some_and(|condition| !condition.is_down),
+            blocked_by: self.blocked_ports().find(|(blocked, _)| *blocked == slot).map(|(_, by)| by),
             mac: port.mac().to_string(),
-            mtu: self.mtus.get(&slot).copied().unwrap_or_default(),
+            mtu: self.attached.get(&slot).map(|condition| condition.mtu).unwrap_or_default(),
             settings: port.settings().clone(),
             groups,
             groups_refused,
@@ -132,12 +146,13 @@ impl Control {
         })
     }
 
-    /// Notes the MTUs of the uplinks of a new network.
+    /// Notes the condition of the uplinks of a new network.
     pub(super) fn note_uplinks(&mut self, name: &NetworkName) -> Result<(), ControlError> {
         let network = self.model.network(name)?;
         for uplink in &network.uplinks {
             let link = self.kernel.host_link(uplink.ifname.as_str())?;
-            self.mtus.insert(uplink.slot, link.map_or(network.mtu, |link| link.mtu.min(network.mtu)));
+            let condition = link.map_or(Condition::up(network.mtu), |link| condition_of(network, &link));
+            self.attached.insert(uplink.slot, condition);
         }
         Ok(())
     }

@@ -6,11 +6,17 @@ use std::{
 };
 
 use switch_common::{
-    abi::addr::{PortId, Slot},
+    abi::{
+        addr::{PortId, Slot},
+        port::PortFlags,
+    },
     units::Nanos,
 };
 
-use super::{Control, Settings, error::ControlError, kernel::Kernel, netns::remove_unfinished, now};
+use super::{
+    Control, Settings, condition::Condition, error::ControlError, kernel::Kernel, netns::remove_unfinished,
+    now, uplink::condition_of,
+};
 use crate::{
     api::types::{EndpointState, ErrorBody},
     datapath::Datapath,
@@ -45,6 +51,7 @@ impl Control {
         hub: Hub,
     ) -> Result<Self, ControlError> {
         let kernel = Kernel::open(&settings.instance, datapath)?;
+        let loops = kernel.open_loop_guard()?;
         let mut notes = Vec::new();
         let model = match store.load()? {
             Loaded::State(model) => model,
@@ -66,7 +73,8 @@ impl Control {
             hub,
             model,
             ailments: BTreeMap::new(),
-            mtus: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            loops,
             notes,
             since: now(),
             last_sweep: Instant::now(),
@@ -87,12 +95,15 @@ impl Control {
         let before = self.model.clone();
         let actual = self.actual()?;
         self.model.lost.retain(|lost| actual.ports.iter().any(|port| port.id == lost.port));
+        for port in actual.ports.iter().filter(|port| port.config.flags().has(PortFlags::BLOCKED)) {
+            self.loops.restore(port.config.slot());
+        }
         for step in reconcile::plan(&self.model, &actual) {
             if let Err(error) = self.take(&step) {
                 self.notes.push(format!("{}: {error}", told(&step)));
             }
         }
-        let attached: BTreeSet<Slot> = self.mtus.keys().copied().collect();
+        let attached: BTreeSet<Slot> = self.attached.keys().copied().collect();
         let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
         for step in reconcile::plan_fdb(&self.model, &attached, &entries) {
             let taken = match step {
@@ -171,15 +182,15 @@ impl Control {
             Ok(inner) => (inner.mtu, inner.fault),
             Err(_) => (None, None),
         };
-        let mtu = seen.unwrap_or(network.mtu).min(network.mtu);
-        let record = super::plug::record(network, &attachment, mtu);
+        let condition = self.condition_of(network, &attachment, seen)?;
+        let record = super::plug::record(network, &attachment, condition);
         for (key, kind) in record.fixed(network) {
             self.kernel.put_fdb(key, record.id, kind)?;
         }
         self.kernel.attach_port(&record)?;
         let neighbours = super::plug::neighbours(network, &attachment);
         self.kernel.datapath(|datapath| datapath.set_neighbours(record.id, &neighbours))?;
-        self.mtus.insert(slot, mtu);
+        self.attached.insert(slot, condition);
         if let Some(fault) = fault {
             self.mark(endpoint, EndpointState::Broken, fault);
         }
@@ -193,7 +204,7 @@ impl Control {
         let mut undo = Undo::new();
         self.kernel.plug(&mut undo, &self.model, &mut attachment, &inside)?;
         undo.commit();
-        self.mtus.insert(slot, self.model.network(&attachment.network)?.mtu);
+        self.attached.insert(slot, Condition::up(self.model.network(&attachment.network)?.mtu));
         self.model.put_attachment(endpoint, attachment);
         Ok(())
     }
@@ -213,9 +224,11 @@ impl Control {
         }
         uplink.mac = link.mac.unwrap_or(uplink.mac);
         let mut undo = Undo::new();
-        self.kernel.plug_uplink(&mut undo, self.model.network(network)?, &uplink, &link)?;
+        let found = condition_of(self.model.network(network)?, &link);
+        let condition = Condition { is_blocked: self.loops.blocks(uplink.slot), ..found };
+        self.kernel.plug_uplink(&mut undo, self.model.network(network)?, &uplink, condition)?;
         undo.commit();
-        self.mtus.insert(uplink.slot, link.mtu.min(self.model.network(network)?.mtu));
+        self.attached.insert(uplink.slot, condition);
         self.model.put_uplink(network, uplink);
         Ok(())
     }

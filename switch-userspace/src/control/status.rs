@@ -72,7 +72,7 @@ impl Control {
             })
             .collect();
         let drops = self.kernel.datapath(|datapath| datapath.drops(NO_SLOT))?;
-        let is_missing = |port: &PortRef<'_>| !self.mtus.contains_key(&port.slot());
+        let is_missing = |port: &PortRef<'_>| !self.attached.contains_key(&port.slot());
         Ok(Status {
             pid: process::id(),
             version: VERSION.to_owned(),
@@ -82,7 +82,8 @@ impl Control {
             networks: self.model.networks.len() as u64,
             endpoints: self.model.endpoints.len() as u64,
             endpoints_not_ready: self.ailments.len() as u64,
-            ports: self.mtus.len() as u64,
+            ports: self.attached.len() as u64,
+            ports_blocked: self.blocked_ports().count() as u64,
             ports_missing: self.model.ports().filter(is_missing).count() as u64,
             drops: drops.into_iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect(),
             memory_bytes: tables.iter().map(|table| table.memory_bytes).sum(),
@@ -97,7 +98,7 @@ impl Control {
             warnings.push(format!("endpoint {name}: {}", ailment.reason));
         }
         for (network, _, uplink) in self.model.uplinks() {
-            if !self.mtus.contains_key(&uplink.slot) {
+            if !self.attached.contains_key(&uplink.slot) {
                 warnings.push(format!("uplink {} of network {network} is missing", uplink.ifname));
             } else if let Ok(Some(link)) = self.kernel.uplink_link(uplink)
                 && link.name != uplink.ifname.as_str()
@@ -105,6 +106,15 @@ impl Control {
                 warnings.push(format!(
                     "uplink {} of network {network} is called {} now; it is not found after a reboot unless it gets its name back",
                     uplink.ifname, link.name
+                ));
+            }
+        }
+        for (slot, by) in self.blocked_ports() {
+            if let Some(port) = self.attached_port(slot) {
+                warnings.push(format!(
+                    "port {} of network {} is blocked: it is cabled to {by}",
+                    port.name(),
+                    port.network()
                 ));
             }
         }

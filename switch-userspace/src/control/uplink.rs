@@ -3,6 +3,7 @@
 use switch_common::abi::addr::PortId;
 
 use super::{
+    condition::Condition,
     error::ControlError,
     kernel::{Kernel, PortRecord, existing},
     plug::{failure, ignore_gone},
@@ -46,6 +47,16 @@ impl Kernel {
         Ok(model.add_uplink(network, uplink)?)
     }
 
+    /// The least MTU of those of these interfaces of the host that are there.
+    pub(super) fn least_mtu(&self, ifnames: &[IfName]) -> Result<Option<u32>, ControlError> {
+        let mut least = None;
+        for ifname in ifnames {
+            let mtu = self.host_link(ifname.as_str())?.map(|link| link.mtu);
+            least = least.into_iter().chain(mtu).min();
+        }
+        Ok(least)
+    }
+
     /// The interface of an uplink: the one of its name, else that of its index and MAC, which was renamed. `None` where there is
     /// none.
     pub(super) fn uplink_link(&self, uplink: &Uplink) -> Result<Option<Link>, ControlError> {
@@ -62,9 +73,9 @@ impl Kernel {
         undo: &mut Undo<'a>,
         network: &Network,
         uplink: &Uplink,
-        link: &Link,
+        condition: Condition,
     ) -> Result<(), ControlError> {
-        self.add_port(undo, network, &uplink_record(network, uplink, link.mtu))?;
+        self.add_port(undo, network, &uplink_record(network, uplink, condition))?;
         self.set_promiscuous(uplink, true)?;
         let uplink = uplink.clone();
         undo.push(format!("restore interface {}", uplink.ifname), move || {
@@ -100,14 +111,19 @@ impl Kernel {
     }
 }
 
-/// What the datapath is told of an uplink's port; its MTU is at most its network's.
-pub(super) fn uplink_record(network: &Network, uplink: &Uplink, mtu: u32) -> PortRecord<'static> {
+/// The condition of an uplink's port that is not blocked. Its MTU is at most its network's.
+pub(super) fn condition_of(network: &Network, link: &Link) -> Condition {
+    Condition { mtu: link.mtu.min(network.mtu), is_down: !link.carrier, is_blocked: false }
+}
+
+/// What the datapath is told of an uplink's port.
+pub(super) fn uplink_record(network: &Network, uplink: &Uplink, condition: Condition) -> PortRecord<'static> {
     PortRecord {
         id: uplink.port,
         domain: network.domain,
         slot: uplink.slot,
         mac: uplink.mac,
-        mtu: mtu.min(network.mtu),
+        condition,
         settings: uplink.settings.clone(),
         addresses: &[],
         vlans: network.vlans_of(&uplink.settings),

@@ -59,7 +59,8 @@ impl Control {
 
     fn view_attachment(&self, attachment: &Attachment, port: String) -> types::Attachment {
         let network = self.model.networks.get(&attachment.network);
-        let mtu = self.mtus.get(&attachment.slot).copied().or_else(|| network.map(|network| network.mtu));
+        let found = self.attached.get(&attachment.slot).map(|condition| condition.mtu);
+        let mtu = found.or_else(|| network.map(|network| network.mtu));
         types::Attachment {
             network: attachment.network.to_string(),
             port,

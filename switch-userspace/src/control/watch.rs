@@ -1,4 +1,4 @@
-//! Threads that watch the kernel for the control plane: links that change, frames that are dropped.
+//! Threads that watch the kernel for the control plane: links that change, frames that are dropped, probes that come in.
 
 use std::{io, thread, time::Duration};
 
@@ -7,9 +7,11 @@ use super::{
     handle::{Gone, Handle},
     multicast::Heard,
 };
+use crossbeam::channel::Receiver;
+
 use crate::{
     api::types::EventKind,
-    datapath::{EventSource, SnoopSource},
+    datapath::{EventSource, SeenProbe, SnoopSource},
     events::Hub,
     multicast::message,
     netns::{Monitor, NetnsError},
@@ -110,6 +112,21 @@ pub fn watch_groups(mut source: Box<dyn SnoopSource>, control: Handle<Control>) 
             // An error says that it was done, or never will be.
             let _done = wait.recv();
             if posted.is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Starts the probe watcher: what comes in of the loop guards' probes goes to the control plane.
+///
+/// # Errors
+/// No thread could be started.
+pub fn watch_probes(probes: Receiver<SeenProbe>, control: Handle<Control>) -> io::Result<()> {
+    thread::Builder::new().name(String::from("probes")).spawn(move || {
+        for probe in probes {
+            if control.post(move |control| control.probe_seen(&probe)).is_err() {
                 return;
             }
         }

@@ -5,6 +5,7 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
+use crossbeam::channel::Receiver;
 use serde::{Deserialize, Serialize};
 use switch_common::{
     DropReason,
@@ -25,11 +26,13 @@ use switch_common::{
     wire::vlan::VlanId,
 };
 
+pub use self::probe_seen::{PROBE_BYTES, PROBE_ROOM, SeenProbe};
 use crate::netns::Netns;
 
 pub mod kernel;
 pub mod naming;
 pub mod probe;
+mod probe_seen;
 pub mod userspace;
 
 /// Which of the two datapaths.
@@ -388,6 +391,12 @@ pub trait Datapath: Send {
     /// The table could not be read.
     fn list_fdb(&self) -> Result<Vec<(FdbKey, FdbEntry)>, DatapathError>;
 
+    /// Compares the learned-MAC accounts with `entries`, all that the FDB has, and mends those that are off.
+    ///
+    /// # Errors
+    /// The ports cannot be listed.
+    fn recount_learned(&mut self, entries: &[(FdbKey, FdbEntry)]) -> Result<(), DatapathError>;
+
     /// MACs that are learned now, over all ports: tells whether ageing has anything to do without reading the FDB.
     fn learned(&self) -> u64;
 
@@ -419,6 +428,9 @@ pub trait Datapath: Send {
     /// # Errors
     /// The ring could not be opened.
     fn events(&self) -> Result<Box<dyn EventSource>, DatapathError>;
+
+    /// The probes of loop guards that come in on its ports, forged ones too. They are counted as drops.
+    fn probes(&self) -> Receiver<SeenProbe>;
 
     /// Takes everything of this datapath out of the system: links, programs, pins, helper interfaces.
     ///

@@ -58,8 +58,11 @@ pub struct Network {
     #[serde(default)]
     pub is_sorted_for_ports: bool,
     /// The switch answers ARP requests and neighbour solicitations for the endpoints that it knows.
-    #[serde(default = "answers_unless_told_otherwise")]
+    #[serde(default = "on")]
     pub suppress: bool,
+    /// Ports of it that are cabled together are found, and one of them is blocked.
+    #[serde(default = "on")]
+    pub loop_guard: bool,
     /// Those that ask for somebody else are dropped.
     #[serde(default)]
     pub drop_unknown: bool,
@@ -83,7 +86,7 @@ pub struct Network {
     pub created: Timestamp,
 }
 
-const fn answers_unless_told_otherwise() -> bool {
+const fn on() -> bool {
     true
 }
 
@@ -145,8 +148,10 @@ pub struct NetworkSpec {
     pub internal: bool,
     /// See [`Network::isolated`].
     pub isolated: bool,
-    /// See [`Network::mtu`].
+    /// See [`Network::mtu`]; without it, that of its uplinks.
     pub mtu: Option<u32>,
+    /// The least MTU of its uplinks, as far as that is possible for the network.
+    pub uplinks_mtu: Option<u32>,
     /// See [`Network::default_vlan`].
     pub vlan: Option<u16>,
     /// Options as they were given.
@@ -183,7 +188,7 @@ impl Model {
         let subnets = self.subnets(&spec, &options, occupied)?;
         let network = Network {
             domain: self.free_domain()?,
-            mtu: mtu(spec.mtu, &subnets)?,
+            mtu: mtu(spec.mtu, spec.uplinks_mtu, &subnets)?,
             subnets,
             internal: spec.internal,
             isolated: spec.isolated,
@@ -191,6 +196,7 @@ impl Model {
             default_vlan: vlan(spec.vlan)?,
             is_sorted_for_ports: false,
             suppress: options.suppress,
+            loop_guard: options.loop_guard,
             drop_unknown: options.drop_unknown,
             snooping: options.snooping,
             querier: options.querier,
@@ -301,10 +307,12 @@ fn vlan(wanted: Option<u16>) -> Result<Option<u16>, ModelError> {
     }
 }
 
-fn mtu(wanted: Option<u32>, subnets: &[Subnet]) -> Result<u32, ModelError> {
-    let mtu = wanted.unwrap_or(DEFAULT_MTU);
+/// Uplinks that take less than the network's family needs, or more than an endpoint's interface does, are no reason to refuse.
+fn mtu(wanted: Option<u32>, of_uplinks: Option<u32>, subnets: &[Subnet]) -> Result<u32, ModelError> {
     let is_v6 = subnets.iter().any(|subnet| matches!(subnet.net, IpNet::V6(_)));
     let least = if is_v6 { MIN_MTU_V6 } else { MIN_MTU };
+    let unsaid = of_uplinks.map_or(DEFAULT_MTU, |mtu| mtu.clamp(least, MAX_MTU));
+    let mtu = wanted.unwrap_or(unsaid);
     if (least..=MAX_MTU).contains(&mtu) {
         Ok(mtu)
     } else {
@@ -395,6 +403,21 @@ mod tests {
         ] {
             let wanted = NetworkSpec { mtu: Some(mtu), ..spec(&[subnet]) };
             assert_eq!(add(&mut Model::default(), "red", wanted, &[]).is_ok(), legal, "{subnet} {mtu}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_is_told_no_mtu_takes_that_of_its_uplinks() {
+        for (subnet, told, of_uplinks, mtu) in [
+            ("10.1.0.0/24", None, Some(9000), 9000),
+            ("10.1.0.0/24", Some(1400), Some(9000), 1400),
+            ("10.1.0.0/24", None, None, 1500),
+            ("fd00::/64", None, Some(600), 1280),
+            ("10.1.0.0/24", None, Some(u32::MAX), 65_535),
+        ] {
+            let wanted = NetworkSpec { mtu: told, uplinks_mtu: of_uplinks, ..spec(&[subnet]) };
+            let network = add(&mut Model::default(), "red", wanted, &[]).expect("red");
+            assert_eq!(network.mtu, mtu, "{subnet} {told:?} {of_uplinks:?}");
         }
     }
 

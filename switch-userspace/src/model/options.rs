@@ -23,6 +23,8 @@ pub struct Options {
     pub ageing_secs: u32,
     /// Whether the switch answers for the neighbours that it knows: `suppress=on|off`.
     pub suppress: bool,
+    /// Whether ports that are cabled together are found: `loop-guard=on|off`.
+    pub loop_guard: bool,
     /// Whether questions for neighbours that nobody knows are dropped: `unknown-neighbours=flood|drop`.
     pub drop_unknown: bool,
     /// Whether multicast goes where membership messages say: `snooping=on|off`.
@@ -43,6 +45,7 @@ impl Options {
             uplinks: Vec::new(),
             ageing_secs: DEFAULT_AGEING_SECS,
             suppress: true,
+            loop_guard: true,
             drop_unknown: false,
             snooping: true,
             querier: false,
@@ -65,6 +68,9 @@ impl Options {
                 }
                 "suppress" => {
                     options.suppress = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
+                }
+                "loop-guard" => {
+                    options.loop_guard = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
                 }
                 "unknown-neighbours" => {
                     options.drop_unknown =
@@ -158,13 +164,14 @@ mod tests {
             (
                 "colour",
                 "red",
-                "ageing, querier, query-interval, snooping, suppress, unknown-neighbours, uplink",
+                "ageing, loop-guard, querier, query-interval, snooping, suppress, unknown-neighbours, uplink",
             ),
             ("snooping", "yes", "on or off"),
             ("querier", "", "on or off"),
             ("query-interval", "0", "whole seconds from 1"),
             ("query-interval", "31745", "to 31744"),
             ("suppress", "yes", "on or off"),
+            ("loop-guard", "1", "on or off"),
             ("unknown-neighbours", "on", "flood or drop"),
             ("ageing", "-1", "whole seconds"),
             ("ageing", "5m", "whole seconds"),

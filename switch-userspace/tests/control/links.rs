@@ -129,6 +129,14 @@ fn a_port_follows_its_interface_s_mtu_up_to_the_network_s() {
         set_mtu(&a, mtu);
         switch.follow_until(|switch| (port_mtu(switch, &a) == expected).then_some(()));
     }
+    let host = a.attachments[0].host_ifindex.into();
+    for (mtu, expected) in [(1100, 1100), (65_535, 1300)] {
+        switch
+            .at_host
+            .set_link(host, &LinkSettings { mtu: Some(mtu), ..LinkSettings::default() })
+            .expect("mtu");
+        switch.follow_until(|switch| (port_mtu(switch, &a) == expected).then_some(()));
+    }
     switch.kill();
     set_mtu(&a, 1200);
     switch.start();

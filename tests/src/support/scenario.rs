@@ -16,6 +16,7 @@ use switch_common::{
         storm::{StormLimit, StormLimits},
         vlan::VlanSet,
     },
+    stage::probe::{PROBE_MAC, PROBE_TYPE},
     units::Nanos,
     wire::{eth, ipv4, ipv6, vlan::VlanId},
 };
@@ -103,6 +104,8 @@ pub enum Flag {
     Trunk,
     ServiceTags,
     McastRouter,
+    Blocked,
+    Down,
 }
 
 /// An FDB entry.
@@ -185,7 +188,7 @@ pub struct FrameSpec {
 }
 
 impl Flag {
-    const ALL: [(Self, PortFlags, u8); 14] = [
+    const ALL: [(Self, PortFlags, u8); 16] = [
         (Self::Ready, PortFlags::READY, 95),
         (Self::Learning, PortFlags::LEARNING, 85),
         (Self::Flood, PortFlags::FLOOD, 85),
@@ -200,6 +203,8 @@ impl Flag {
         (Self::Trunk, PortFlags::TRUNK, 50),
         (Self::ServiceTags, PortFlags::SERVICE_TAGS, 20),
         (Self::McastRouter, PortFlags::MCAST_ROUTER, 50),
+        (Self::Blocked, PortFlags::BLOCKED, 5),
+        (Self::Down, PortFlags::DOWN, 5),
     ];
 }
 
@@ -486,6 +491,10 @@ fn random_frame(rng: &mut Rng, ports: &BTreeMap<usize, PortSpec>, entries: &[Ent
     }
     while !is_runnable(&bytes) {
         bytes = generate::frame(rng, dst, src);
+    }
+    if rng.u8(..40) == 0 {
+        bytes[..6].copy_from_slice(&PROBE_MAC.bytes());
+        bytes[12..14].copy_from_slice(&PROBE_TYPE.to_be_bytes());
     }
     // The kernel cannot cut a super-frame that no stack made, as it must for a copy: so only where none is made.
     let never_flooded = entries.iter().any(|entry| {

@@ -73,6 +73,11 @@ fn attacks(cast: &Cast) -> Vec<Attack> {
             all,
             build::arp(REQUEST, (bystander.mac, NOBODY), (MacAddr::ZERO, UNUSED)),
         ),
+        spoof(
+            "is an address free that somebody else may be about to take",
+            all,
+            build::arp(REQUEST, (attacker.mac, NOBODY), (MacAddr::ZERO, UNUSED)),
+        ),
         Attack::new(
             "own ARP in a bystander's frame",
             DropReason::SourceMac,
@@ -111,7 +116,7 @@ fn legal(cast: &Cast) -> Vec<Legal> {
         legal("reply", victim.mac, build::arp(REPLY, own, (victim.mac, victim.v4))),
         legal("request", all, build::arp(REQUEST, own, (MacAddr::ZERO, UNUSED))),
         legal("request with padding", all, padded),
-        legal("probe", all, build::arp(REQUEST, (attacker.mac, NOBODY), (MacAddr::ZERO, UNUSED))),
+        legal("probe", all, build::arp(REQUEST, (attacker.mac, NOBODY), (MacAddr::ZERO, attacker.v4))),
         legal("announcement", all, build::arp(REQUEST, own, (MacAddr::ZERO, attacker.v4))),
         legal("gratuitous reply", all, build::arp(REPLY, own, (all, attacker.v4))),
     ]

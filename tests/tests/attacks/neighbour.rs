@@ -17,6 +17,9 @@ both_datapaths!(neighbour_discovery_that_speaks_for_others_reaches_nobody);
 
 /// An option of eight bytes that says nothing about addresses (RFC 3971).
 const NONCE: [u8; 8] = [14, 1, 1, 2, 3, 4, 5, 6];
+/// Addresses that the switch knows nobody at.
+const UNUSED: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99, 0x99];
+const UNUSED_LINK_LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x99, 0x99];
 
 fn neighbour_discovery_that_speaks_for_others_reaches_nobody(mode: Mode) {
     let arena = Arena::start(mode);
@@ -95,6 +98,12 @@ fn attacks(cast: &Cast) -> Vec<Attack> {
         spoof("router solicitation from a bystander's MAC", attacker.v6, ALL_NODES, &{
             build::icmp_message(icmp::ROUTER_SOLICITATION, [0; 4], &others_mac)
         }),
+        spoof("is an address free that somebody else may be about to take", ipv6::UNSPECIFIED, ALL_NODES, &{
+            solicit(UNUSED, &NONCE)
+        }),
+        spoof("is a link-local address free that is not its MAC's", ipv6::UNSPECIFIED, ALL_NODES, &{
+            solicit(UNUSED_LINK_LOCAL, &[])
+        }),
         attack("redirect", DropReason::IcmpRedirect, message::redirect6(cast)),
         attack(
             "behind hop-by-hop options",
@@ -133,6 +142,7 @@ fn legal(cast: &Cast) -> Vec<Legal> {
             &solicit(attacker.v6, &[&NONCE.repeat(6)[..], &own].concat()),
         ),
         legal("is this address free", ipv6::UNSPECIFIED, ALL_NODES, &solicit(attacker.v6, &NONCE)),
+        legal("is its link-local address free", ipv6::UNSPECIFIED, ALL_NODES, &solicit(link_local, &[])),
         legal("router solicitation", link_local, ALL_NODES, &routers),
         legal("router solicitation of nobody yet", ipv6::UNSPECIFIED, ALL_NODES, &routers[..8]),
     ]

@@ -101,7 +101,8 @@ impl Kernel {
         }
         for index in 0..PORTS {
             let config = scenario.config(index);
-            if self.configs[index] != config {
+            // A program may have found an interface up that was taken to be down.
+            if self.configs[index] != config || config.flags().has(PortFlags::DOWN) {
                 let port = self.interfaces[index];
                 self.datapath_mut().update_port(port, config).expect("a port is changed");
                 self.configs[index] = config;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 44] = [
+const REACHABLE: [&str; 46] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",
@@ -65,6 +65,8 @@ const REACHABLE: [&str; 44] = [
     "Punt(Ipv4Options)",
     "Punt(ManyNdOptions)",
     "Drop(NoNeighbour)",
+    "Drop(Loop)",
+    "Punt(LoopProbe)",
 ];
 
 /// Scenarios of a run; `WYE_SCENARIOS` asks for more.

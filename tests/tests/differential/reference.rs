@@ -16,7 +16,7 @@ use switch_common::{
     stage::{
         env::{Clock, Frame, Tables},
         flood::{Flood, GROUP_SWITCH, switch_of},
-        forward::{exceeds_mtu, is_for_host_too},
+        forward::{exceeds_mtu, is_for_host, is_for_host_too},
         headers::{Headers, Network},
         parse, pipeline,
         respond::{advertisement, arp_reply},
@@ -94,6 +94,7 @@ impl<D: Depth> Reference<D> {
     pub(crate) fn inject(&mut self, spec: &FrameSpec) -> Outcome {
         let frame = SliceFrame::<D>::new(&spec.bytes, None, spec.segment_size);
         let port = self.ports[spec.port];
+        self.awaken(&frame, port);
         let view = self.tables.view();
         let mut headers = Headers::EMPTY;
         let verdict = pipeline::run(&frame, &mut headers, port, &view, &MonotonicClock);
@@ -112,6 +113,15 @@ impl<D: Depth> Reference<D> {
             _ => {}
         }
         Outcome { verdict: verdict.raw(), action, bytes }
+    }
+
+    /// What a frame tells of an interface that was taken to be down: the control plane's to note where there is no kernel program.
+    fn awaken(&self, frame: &SliceFrame<'_, D>, port: PortId) {
+        let Some(config) = self.tables.view().port(port) else { return };
+        let flags = config.flags();
+        if flags.has(PortFlags::READY) && flags.has(PortFlags::DOWN) && !is_for_host(frame, &config) {
+            self.tables.set_port(port, config.with_flags(flags.with(PortFlags::DOWN, false)));
+        }
     }
 
     /// Counters of the port with this index; slot 0 is that of interfaces that are no ports.

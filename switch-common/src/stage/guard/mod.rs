@@ -2,7 +2,9 @@
 //!
 //! Enforces: on every port, the source MAC is one station's and link-local groups (IEEE 802.1Q-2018, table 8-1) are not
 //! forwarded. On a guarded port, whoever is behind it speaks for itself only: MAC, addresses, ARP and neighbour
-//! discovery; it is no router, no multicast querier and no DHCP server; and no encapsulation hides what it says.
+//! discovery; it is no router, no multicast querier and no DHCP server; no encapsulation hides what it says; and it asks nobody but
+//! the switch whether an address that is not its own is free: those who hear the question do without the address (RFC 4862, 5.4.3;
+//! RFC 5227, 2.1.1).
 
 mod arp;
 mod icmp;
@@ -10,6 +12,7 @@ mod ipv4;
 mod ipv6;
 mod neighbour;
 mod source;
+mod tentative;
 
 use self::source::Source;
 use crate::{
@@ -79,4 +82,20 @@ pub fn check_identity<F: Frame, T: Tables>(
         Network::Ipv6 => ipv6::check(frame, headers, &source),
         Network::Other => Ok(()),
     }
+}
+
+/// Checks, on a guarded port, a frame that the switch has no answer to and that others are to hear.
+///
+/// # Errors
+/// The reason to drop the frame.
+#[inline(always)]
+pub fn check_unanswered<F: Frame, T: Tables>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+) -> Result<(), DropReason> {
+    let source = Source { mac: headers.src, id: port_id, port, tables };
+    tentative::check(frame, headers, &source)
 }

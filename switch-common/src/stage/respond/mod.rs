@@ -13,7 +13,7 @@ use crate::{
         addr::{DomainId, PortId},
         domain::DomainFlags,
         neighbour::{Neighbour, NeighbourKey},
-        port::{PortConfig, PortFlags},
+        port::PortConfig,
     },
     stage::{
         env::{Frame, Tables},
@@ -99,7 +99,7 @@ fn is_reachable<T: Tables>(known: Neighbour, member: Membership, asker: &PortCon
     known.port() == NO_PORT
         || tables.port(known.port()).is_some_and(|at| {
             at.domain() == asker.domain()
-                && at.flags().has(PortFlags::READY)
+                && at.flags().lets_out()
                 && !both_isolated(asker, &at)
                 && at.native_vlan() == member.vlan()
         })

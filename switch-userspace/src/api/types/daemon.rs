@@ -34,6 +34,8 @@ pub struct Status {
     pub endpoints_not_ready: u64,
     /// Number of ports that frames pass.
     pub ports: u64,
+    /// Number of ports that are blocked because they are cabled to another one.
+    pub ports_blocked: u64,
     /// Number of ports whose interface is missing.
     pub ports_missing: u64,
     /// Frames of no port that were dropped, by reason; reasons without any are left out.

@@ -92,6 +92,18 @@ pub enum EventKind {
         /// Bytes of the largest L3 packet.
         mtu: u32,
     },
+    /// A port is cabled to another one of its network, and lets no frames pass from now on.
+    PortBlocked {
+        /// The port's name.
+        port: String,
+        /// The other port's name.
+        by: String,
+    },
+    /// A port is not cabled to another one any more, and lets frames pass again.
+    PortUnblocked {
+        /// The port's name.
+        port: String,
+    },
     /// An FDB entry was set by command.
     FdbAdded {
         /// The network.

@@ -36,6 +36,10 @@ pub struct Port {
     pub slot: u16,
     /// Whether its interface is there, so that frames pass.
     pub attached: bool,
+    /// Whether the interface behind it is up, so that frames to it arrive.
+    pub up: bool,
+    /// The port that it is cabled to, where it is blocked for that.
+    pub blocked_by: Option<String>,
     /// The address of the interface behind it.
     pub mac: String,
     /// Largest L3 packet in bytes that it takes.

@@ -65,10 +65,10 @@ impl Accounts {
         }
     }
 
-    /// MACs learned at all ports.
+    /// MACs learned at all ports; accounts that are off and below zero count as none.
     pub(super) fn learned_total(&self) -> u64 {
         let slots = (0..MAX_SLOTS as usize).map(|slot| self.states.word(slot * STATE_WORDS + LEARNED));
-        slots.flatten().map(|word| word.load(Relaxed)).sum()
+        slots.flatten().map(|word| word.load(Relaxed).cast_signed().max(0).cast_unsigned()).sum()
     }
 
     /// Adds one learned MAC unless the account holds `cap` already (0: no cap).
@@ -85,6 +85,13 @@ impl Accounts {
     pub(super) fn release_learned(&self, slot: Slot) {
         if let Some(learned) = self.word(slot, LEARNED) {
             learned.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Adds to the learned MACs, or takes some off.
+    pub(super) fn correct_learned(&self, slot: Slot, by: i64) {
+        if let Some(learned) = self.word(slot, LEARNED) {
+            learned.fetch_add(by.cast_unsigned(), Relaxed);
         }
     }
 
@@ -177,4 +184,22 @@ fn share(ebpf: &Ebpf, name: &'static str, words: usize) -> Result<SharedWords, D
         object: String::from(name),
         source,
     })
+}
+
+#[cfg(test)]
+impl Accounts {
+    /// Accounts in memory that no kernel program shares.
+    pub(super) fn in_memory() -> Self {
+        let slots = MAX_SLOTS as usize;
+        let words = |words: usize| {
+            let file = tempfile::tempfile().expect("a file");
+            file.set_len((words * size_of::<u64>()).next_multiple_of(4096) as u64).expect("room");
+            SharedWords::map(file.as_fd(), words).expect("a mapping")
+        };
+        Self {
+            states: words(slots * STATE_WORDS),
+            drops: words(slots * DROPS_PER_SLOT as usize),
+            gates: words(slots * GATES_PER_SLOT as usize * GATE_WORDS),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use switch_common::abi::{event::DropEvent, names::MAP_EVENTS};
 
 use super::maps::map_error;
 use crate::{
-    datapath::{DatapathError, EventSource},
+    datapath::{DatapathError, EventSource, PROBE_ROOM, SeenProbe},
     sys::{self, wake::Wake},
 };
 
@@ -39,6 +39,8 @@ impl SlowEvents {
 pub(super) struct Reported {
     /// Events.
     pub(super) events: Sender<DropEvent>,
+    /// Probes of loop guards.
+    pub(super) probes: Sender<SeenProbe>,
     wake: Wake,
 }
 
@@ -51,17 +53,18 @@ impl Reported {
     }
 }
 
-/// Both ends of the slow path's stream.
+/// Both ends of the slow path's stream, and the far end of that of probes.
 ///
 /// # Errors
 /// No more descriptors.
-pub(super) fn slow_events() -> Result<(Reported, SlowEvents), DatapathError> {
+pub(super) fn slow_events() -> Result<(Reported, SlowEvents, Receiver<SeenProbe>), DatapathError> {
     let failed =
         |source| DatapathError::Io { op: "make", object: String::from("an event descriptor"), source };
     let wake = Wake::new().map_err(failed)?;
     let (sender, receiver) = channel::bounded(SLOW_EVENTS);
-    let reported = Reported { events: sender, wake: wake.try_clone().map_err(failed)? };
-    Ok((reported, SlowEvents { events: receiver, wake }))
+    let (probes, seen) = channel::bounded(PROBE_ROOM);
+    let reported = Reported { events: sender, probes, wake: wake.try_clone().map_err(failed)? };
+    Ok((reported, SlowEvents { events: receiver, wake }, seen))
 }
 
 /// Reader of the event ring and of the slow path's events.

@@ -11,6 +11,7 @@ mod maps;
 mod neighbours;
 mod object;
 mod pins;
+mod recount;
 mod relay;
 mod slow_path;
 mod slow_tables;
@@ -25,6 +26,7 @@ use std::{
 };
 
 use aya::{maps::MapError, programs::TcAttachType};
+use crossbeam::channel::Receiver;
 use switch_common::{
     DropReason,
     abi::{
@@ -54,6 +56,7 @@ use self::{
     neighbours::Neighbours,
     object::Programs,
     pins::Pins,
+    recount::Recount,
     slow_path::SlowPath,
     slow_tables::SlowTables,
     snoop::{KernelSnoops, SlowSnoops},
@@ -61,7 +64,7 @@ use self::{
 };
 use crate::{
     datapath::{
-        Datapath, DatapathError, EventSource, Group, Mode, Port, SnoopSource, TableUse, naming,
+        Datapath, DatapathError, EventSource, Group, Mode, Port, SeenProbe, SnoopSource, TableUse, naming,
         userspace::{Snooper, TxSockets, originate},
     },
     netns::{Netlink, Netns},
@@ -84,7 +87,9 @@ pub struct KernelDatapath {
     slow_snoops: SlowSnoops,
     /// What frames of the switch's own go out by; opened with the first one.
     own_frames: Option<(SlowTables, TxSockets)>,
+    probes: Receiver<SeenProbe>,
     slow_path: Option<SlowPath>,
+    recount: Recount,
 }
 
 impl KernelDatapath {
@@ -106,7 +111,7 @@ impl KernelDatapath {
     fn open_pinned(prefix: String, pins: Pins, bpffs: &Path) -> Result<Self, DatapathError> {
         pins.prepare(bpffs)?;
         let (mut maps, programs) = object::load(&pins)?;
-        let (reported, slow_events) = events::slow_events()?;
+        let (reported, slow_events, probes) = events::slow_events()?;
         let (snooper, slow_snoops) = SlowSnoops::new().map_err(no_snoops)?;
         let mut datapath = Self {
             netns: Netns::current()?,
@@ -116,6 +121,7 @@ impl KernelDatapath {
             neighbours: Neighbours::adopt(&maps)?,
             fixed_fdb: BTreeMap::new(),
             slow_path: None,
+            recount: Recount::default(),
             prefix,
             pins,
             maps,
@@ -123,6 +129,7 @@ impl KernelDatapath {
             slow_events,
             slow_snoops,
             own_frames: None,
+            probes,
         };
         let fixed = datapath.list_fdb()?.into_iter().filter(|(_, entry)| !entry.is_learned());
         datapath.fixed_fdb = fixed.map(|(key, entry)| (key, entry.port())).collect();
@@ -417,6 +424,19 @@ impl Datapath for KernelDatapath {
         self.maps.fdb.iter().collect::<Result<_, _>>().map_err(map_error("list", names::MAP_FDB))
     }
 
+    fn recount_learned(&mut self, entries: &[(FdbKey, FdbEntry)]) -> Result<(), DatapathError> {
+        let ports = self.ports()?;
+        let slots: BTreeMap<PortId, Slot> = ports.iter().map(|port| (port.id, port.config.slot())).collect();
+        let mut counted = BTreeMap::new();
+        for (_, entry) in entries.iter().filter(|(_, entry)| entry.is_learned()) {
+            if let Some(slot) = slots.get(&entry.port()) {
+                *counted.entry(*slot).or_insert(0) += 1;
+            }
+        }
+        self.recount.mend(self.maps.accounts(), &slots.into_values().collect(), &counted);
+        Ok(())
+    }
+
     fn learned(&self) -> u64 {
         self.maps.accounts().learned_total()
     }
@@ -460,6 +480,10 @@ impl Datapath for KernelDatapath {
             source,
         })?;
         Ok(Box::new(KernelEvents::open(&self.pins.maps(), slow)?))
+    }
+
+    fn probes(&self) -> Receiver<SeenProbe> {
+        self.probes.clone()
     }
 
     fn purge(mut self: Box<Self>) -> Result<(), Vec<DatapathError>> {

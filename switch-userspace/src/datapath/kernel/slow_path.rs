@@ -172,6 +172,7 @@ impl Running {
             egress: &self.sockets,
             reporter: &mut self.reporter,
             snooper: &mut self.snooper,
+            probes: &self.reported.probes,
         };
         let mut queue = SendQueue::default();
         engine.switch(packet, &mut queue);

@@ -77,6 +77,9 @@ impl Tables for SlowTables {
         self.domains.get(&u32::from(domain.0), 0).ok().filter(|domain| domain.is_in_use())
     }
 
+    /// The fast path noted it when the frame came in.
+    fn note_awake(&self, _port: PortId) {}
+
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.sources.get(&key, 0).ok().and_then(SourceScope::from_code)
     }

@@ -35,7 +35,10 @@ use super::{
     worker::{Equipment, Worker},
 };
 use crate::{
-    datapath::{Datapath, DatapathError, EventSource, Group, Mode, Port, SnoopSource, Snooped, TableUse},
+    datapath::{
+        Datapath, DatapathError, EventSource, Group, Mode, PROBE_ROOM, Port, SeenProbe, SnoopSource, Snooped,
+        TableUse,
+    },
     netns::{Netlink, Netns, named_path},
     sys::packet_ring::PacketRing,
 };
@@ -56,6 +59,7 @@ pub struct UserspaceDatapath {
     snooped: (Sender<Snooped>, Receiver<Snooped>),
     /// Where frames of the switch's own go out.
     sockets: TxSockets,
+    probes: (Sender<SeenProbe>, Receiver<SeenProbe>),
     workers: Vec<Worker>,
     uplinks: HashMap<PortId, Worker>,
 }
@@ -89,6 +93,7 @@ impl UserspaceDatapath {
             tables: Arc::default(),
             events: channel::bounded(EVENT_ROOM),
             snooped: channel::bounded(SNOOP_ROOM),
+            probes: channel::bounded(PROBE_ROOM),
             workers: Vec::new(),
             uplinks: HashMap::new(),
         };
@@ -124,6 +129,7 @@ impl UserspaceDatapath {
             tables: Arc::clone(&self.tables),
             events: self.events.0.clone(),
             snooped: self.snooped.0.clone(),
+            probes: self.probes.0.clone(),
             slot,
         };
         Worker::start(name.clone(), equipment).map_err(|source| DatapathError::Io {
@@ -286,6 +292,11 @@ impl Datapath for UserspaceDatapath {
         Ok(self.tables.list_fdb())
     }
 
+    /// Entries and accounts change under one lock: none is ever off.
+    fn recount_learned(&mut self, _entries: &[(FdbKey, FdbEntry)]) -> Result<(), DatapathError> {
+        Ok(())
+    }
+
     fn learned(&self) -> u64 {
         self.tables.accounts().learned()
     }
@@ -319,6 +330,10 @@ impl Datapath for UserspaceDatapath {
 
     fn events(&self) -> Result<Box<dyn EventSource>, DatapathError> {
         Ok(Box::new(ChannelEvents(self.events.1.clone())))
+    }
+
+    fn probes(&self) -> Receiver<SeenProbe> {
+        self.probes.1.clone()
     }
 
     fn purge(self: Box<Self>) -> Result<(), Vec<DatapathError>> {

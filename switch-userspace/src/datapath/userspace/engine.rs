@@ -2,8 +2,9 @@
 //!
 //! Every frame ends as counted at its egress ports, as a counted drop, or with the host: nothing else becomes of one.
 
+use crossbeam::channel::Sender;
 use switch_common::{
-    DropReason,
+    DropReason, PuntReason,
     abi::{
         addr::{MacAddr, PortId, Slot},
         group::ListId,
@@ -27,6 +28,7 @@ use super::{
     packet::{Packet, VnetHeader},
     snoop::Snooper,
 };
+use crate::datapath::SeenProbe;
 
 /// What the engine asks of tables beside what the stages ask.
 pub trait EngineTables: Tables {
@@ -83,6 +85,8 @@ pub struct Engine<'a, T, C, E> {
     pub reporter: &'a mut DropReporter,
     /// Where copies of membership messages go.
     pub snooper: &'a mut Snooper,
+    /// Where probes of loop guards go.
+    pub probes: &'a Sender<SeenProbe>,
 }
 
 /// What is to be copied where.
@@ -149,6 +153,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
             Some(Outcome::Respond(at)) => self.respond(&packet, &frame, &headers, at),
             // The host's stack has a copy of every frame of an uplink.
             Some(Outcome::ToHost) => {}
+            Some(Outcome::Punt(PuntReason::LoopProbe)) => self.take_probe(&packet, &headers),
             Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
             Some(Outcome::Drop(reason)) => self.reporter.report(&packet, reason, self.clock.now()),
             None => {}
@@ -162,7 +167,7 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
     }
 
     fn send(&mut self, frames: &[Outgoing<'_>]) {
-        let Self { tables, clock, egress, reporter, snooper: _ } = self;
+        let Self { tables, clock, egress, reporter, snooper: _, probes: _ } = self;
         egress.send(frames, &mut |frame, reason| {
             tables.uncount_tx(frame.slot, frame.packet.frame::<SlowPath>().len());
             tables.count_drop(frame.slot, reason);
@@ -257,6 +262,16 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         if queue.0.len() == SEND_BATCH {
             self.flush(queue);
         }
+    }
+
+    /// Probes end here, whether or not they are ours.
+    fn take_probe(&mut self, packet: &Packet<'_>, headers: &Headers) {
+        let body = packet.bytes.get(headers.l3_offset as usize..).and_then(<[u8]>::first_chunk);
+        if let Some(body) = body {
+            // Those that find no room are followed by others.
+            let _full = self.probes.try_send(SeenProbe { port: packet.port, body: *body });
+        }
+        self.drop_at_ingress(packet, DropReason::LoopProbe);
     }
 
     /// Counts a drop that the pipeline did not decide.

@@ -352,6 +352,9 @@ impl Tables for View<'_> {
         Some(DomainConfig::new(domain.ageing, domain.flags))
     }
 
+    /// The control plane of this process notes it: records stay as they are while there is a view.
+    fn note_awake(&self, _port: PortId) {}
+
     fn source(&self, key: SourceKey) -> Option<SourceScope> {
         self.configuration.sources.get(&key).copied()
     }

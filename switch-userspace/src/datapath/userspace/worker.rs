@@ -26,7 +26,7 @@ use super::{
     tx::TxSockets,
 };
 use crate::{
-    datapath::Snooped,
+    datapath::{SeenProbe, Snooped},
     sys::{
         packet::{VNET_HEADER_BYTES, take_losses},
         packet_ring::{self, Batch, PacketRing},
@@ -51,6 +51,7 @@ pub(super) struct Equipment {
     pub(super) tables: Arc<MemTables>,
     pub(super) events: Sender<DropEvent>,
     pub(super) snooped: Sender<Snooped>,
+    pub(super) probes: Sender<SeenProbe>,
     /// Where frames are counted that the ring had no room for.
     pub(super) slot: Slot,
 }
@@ -61,7 +62,7 @@ impl Worker {
     /// # Errors
     /// No more threads or descriptors.
     pub(super) fn start(name: String, equipment: Equipment) -> io::Result<Self> {
-        let Equipment { ring, sockets, tables, events, snooped, slot } = equipment;
+        let Equipment { ring, sockets, tables, events, snooped, probes, slot } = equipment;
         let socket = ring.try_clone_socket()?;
         let shared = Arc::new(Shared { socket, tables, slot });
         let running = Running {
@@ -69,6 +70,7 @@ impl Worker {
             sockets,
             reporter: DropReporter::new(events),
             snooper: Snooper::new(snooped, None),
+            probes,
             long_frame: BytesMut::new(),
         };
         let thread = StoppableThread::start(name, move |stop| running.run(ring, &stop))?;
@@ -105,6 +107,7 @@ struct Running {
     sockets: TxSockets,
     reporter: DropReporter,
     snooper: Snooper,
+    probes: Sender<SeenProbe>,
     long_frame: BytesMut,
 }
 
@@ -127,8 +130,9 @@ impl Running {
     }
 
     fn switch(&mut self, batch: &Batch<'_>, view: &View<'_>) {
-        let Self { shared, sockets, reporter, snooper, long_frame } = self;
-        let mut engine = Engine { tables: view, clock: &MonotonicClock, egress: sockets, reporter, snooper };
+        let Self { shared, sockets, reporter, snooper, probes, long_frame } = self;
+        let mut engine =
+            Engine { tables: view, clock: &MonotonicClock, egress: sockets, reporter, snooper, probes };
         let mut queue = SendQueue::default();
         for slot in batch.slots() {
             if slot.is_losing {
