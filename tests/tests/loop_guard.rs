@@ -205,6 +205,7 @@ fn of_two_uplinks_that_a_bridge_outside_connects_the_first_stays(mode: Mode) {
     for uplink in ["up0", "up1"] {
         netns::run(lab.wye.host(), "ip", &["link", "delete", uplink]);
     }
+    drop(outside);
 }
 
 fn a_port_that_is_bridged_to_an_uplink_is_blocked_and_the_uplink_stays(mode: Mode) {
@@ -218,6 +219,7 @@ fn a_port_that_is_bridged_to_an_uplink_is_blocked_and_the_uplink_stays(mode: Mod
     assert_eq!(lab.copies_of_a_broadcast(), 1);
     assert!(lab.bystanders_talk());
     netns::run(lab.wye.host(), "ip", &["link", "delete", "up0"]);
+    drop(outside);
 }
 
 /// The next probe that a container hears.
