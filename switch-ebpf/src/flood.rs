@@ -130,7 +130,10 @@ fn list_of(ctx: &TcContext, headers: &Headers, progress: FloodProgress) -> ListI
 #[inline(always)]
 fn run_chunk(ctx: &TcContext, progress: FloodProgress, list: impl FnOnce(&Headers) -> ListId) {
     let frame = SkbFrame::new(ctx);
-    let Ok(headers) = parse::parse(&frame) else { return };
+    let Ok(headers) = parse::parse(&frame) else {
+        drop_at(ctx, progress.from, DropReason::FloodCopy);
+        return;
+    };
     write_word(ctx, LIST_WORD, list(&headers).0);
     let list = ListId(read_word(ctx, LIST_WORD));
     write_word(ctx, LEN_WORD, frame.len());

@@ -53,10 +53,12 @@ pub struct GroupKey {
 }
 
 impl GroupKey {
-    /// An IPv4 group, its address in the first four bytes; all zeros for those that are not registered.
+    /// An IPv4 group; all zeros for those that are not registered.
     #[must_use]
     #[inline(always)]
-    pub const fn ipv4(domain: DomainId, vlan: VlanId, ip: [u8; 16]) -> Self {
+    pub const fn ipv4(domain: DomainId, vlan: VlanId, ip: [u8; 4]) -> Self {
+        let [a, b, c, d] = ip;
+        let ip = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         Self { domain, vlan: vlan.get(), family: 4, reserved: [0; 2], ip }
     }
 

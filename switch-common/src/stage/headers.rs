@@ -54,9 +54,10 @@ pub struct Headers {
     /// Whether receivers differ in what they take the frame for: IP or ARP in SNAP, or behind a priority tag and another tag
     /// (CVE-2021-27853 and its kin).
     pub is_ambiguous: bool,
-    /// Source address; IPv4 and ARP senders in the first four bytes.
+    /// Source address; IPv4 and ARP senders in the first four bytes. The rest is whatever it was: filling it costs more than all else
+    /// that is noted of a frame.
     pub src_ip: [u8; 16],
-    /// Destination address; IPv4 and ARP targets in the first four bytes.
+    /// Destination address; IPv4 and ARP targets in the first four bytes, the rest as above.
     pub dst_ip: [u8; 16],
     /// L4 protocol number; meaningful for IP only.
     pub protocol: u8,

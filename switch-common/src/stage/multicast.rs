@@ -12,7 +12,7 @@ use crate::{
     },
     stage::{
         env::{Frame, Tables},
-        headers::{Fragment, Headers, Network},
+        headers::{Fragment, Headers, Network, first4},
         vlan::Membership,
     },
     wire::{icmp, igmp},
@@ -71,7 +71,7 @@ pub fn aim<F: Frame, T: Tables>(headers: &Headers, member: Membership, port: &Po
 fn group(headers: &Headers, member: Membership, port: &PortConfig) -> Option<GroupKey> {
     let (domain, vlan, ip) = (port.domain(), member.vlan(), headers.dst_ip);
     match headers.network {
-        Network::Ipv4 if ip[0] & 0xf0 == 0xe0 => Some(GroupKey::ipv4(domain, vlan, ip)),
+        Network::Ipv4 if ip[0] & 0xf0 == 0xe0 => Some(GroupKey::ipv4(domain, vlan, first4(ip))),
         Network::Ipv6 if ip[0] == 0xff => Some(GroupKey::ipv6(domain, vlan, ip)),
         Network::Ipv4 | Network::Ipv6 | Network::Arp | Network::Other => None,
     }

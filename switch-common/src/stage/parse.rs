@@ -53,6 +53,8 @@ pub fn parse_into<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verd
         ethertype: eth.type_or_len(),
         body_offset: eth::LEN,
         l3_offset: eth::LEN,
+        src_ip: headers.src_ip,
+        dst_ip: headers.dst_ip,
         ..Headers::EMPTY
     };
     parse_tags(frame, headers)?;
@@ -138,8 +140,8 @@ fn parse_arp<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<(),
     }
     headers.network = Network::Arp;
     headers.l3_end = headers.payload_offset;
-    headers.src_ip = widen(arp.sender_ip());
-    headers.dst_ip = widen(arp.target_ip());
+    put_ipv4(&mut headers.src_ip, arp.sender_ip());
+    put_ipv4(&mut headers.dst_ip, arp.target_ip());
     Ok(())
 }
 
@@ -153,8 +155,8 @@ fn parse_ipv4<F: Frame>(frame: &F, headers: &mut Headers, end: u32) -> Result<()
         return Err(Verdict::drop(BAD));
     }
     headers.network = Network::Ipv4;
-    headers.src_ip = widen(ip.src());
-    headers.dst_ip = widen(ip.dst());
+    put_ipv4(&mut headers.src_ip, ip.src());
+    put_ipv4(&mut headers.dst_ip, ip.dst());
     headers.protocol = ip.protocol();
     headers.fragment = place(ip.fragment_offset(), ip.more_fragments());
     headers.l4_offset = headers.l3_offset + ip.header_len();
@@ -278,6 +280,6 @@ const fn place(offset: u32, more: bool) -> Fragment {
 }
 
 #[inline(always)]
-const fn widen(ip: [u8; 4]) -> [u8; 16] {
-    [ip[0], ip[1], ip[2], ip[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+const fn put_ipv4(field: &mut [u8; 16], ip: [u8; 4]) {
+    [field[0], field[1], field[2], field[3]] = ip;
 }

@@ -36,18 +36,11 @@ impl Scope {
     /// The datapath's key of a group; `None` for those that are not registered.
     #[must_use]
     pub fn key(self, group: Option<IpAddr>) -> GroupKey {
-        let ip = match group {
-            Some(IpAddr::V4(ip)) => {
-                let [a, b, c, d] = ip.octets();
-                [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-            }
-            Some(IpAddr::V6(ip)) => ip.octets(),
-            None => [0; 16],
-        };
-        if self.is_ipv4 {
-            GroupKey::ipv4(self.domain, self.vlan, ip)
-        } else {
-            GroupKey::ipv6(self.domain, self.vlan, ip)
+        match group {
+            Some(IpAddr::V4(ip)) => GroupKey::ipv4(self.domain, self.vlan, ip.octets()),
+            Some(IpAddr::V6(ip)) => GroupKey::ipv6(self.domain, self.vlan, ip.octets()),
+            None if self.is_ipv4 => GroupKey::ipv4(self.domain, self.vlan, [0; 4]),
+            None => GroupKey::ipv6(self.domain, self.vlan, [0; 16]),
         }
     }
 }

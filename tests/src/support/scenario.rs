@@ -408,8 +408,8 @@ impl GroupSpec {
     fn key(&self) -> GroupKey {
         let (domain, vlan) = (DomainId(self.domain), VlanId::new(self.vlan).expect("a VLAN"));
         if self.is_ipv4 {
-            let [a, b, c, d] = if self.number == 0 { [0; 4] } else { generate::group_v4(self.number) };
-            return GroupKey::ipv4(domain, vlan, [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            let group = if self.number == 0 { [0; 4] } else { generate::group_v4(self.number) };
+            return GroupKey::ipv4(domain, vlan, group);
         }
         GroupKey::ipv6(domain, vlan, if self.number == 0 { [0; 16] } else { generate::group_v6(self.number) })
     }

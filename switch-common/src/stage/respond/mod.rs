@@ -90,7 +90,7 @@ fn is_solicitation(headers: &Headers) -> bool {
 /// An ARP request of a station for its own address says where it is (RFC 5227, 2.3).
 #[inline(always)]
 fn is_announcement(headers: &Headers) -> bool {
-    headers.network == Network::Arp && headers.src_ip == headers.dst_ip
+    headers.network == Network::Arp && first4(headers.src_ip) == first4(headers.dst_ip)
 }
 
 /// Whether frames of the asker could get to the station, which has its address in the VLAN of its untagged frames.
