@@ -210,6 +210,7 @@ impl Verdict {
     /// The VLAN of a flood or delivery of which the control plane gets a copy; `None` where it gets none.
     #[must_use]
     #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the parts are taken apart as they were put together")]
     pub fn copied(self) -> Option<Membership> {
         let is_flood = matches!(self.0 & 0xff, Self::FLOOD | Self::DELIVER);
         (is_flood && self.0 & Self::COPY != 0)

@@ -40,6 +40,7 @@ pub struct ParseDepth {
 
 impl ParseDepth {
     /// That of the kernel programs: what the verifier can follow.
+    #[allow(clippy::cast_possible_truncation, reason = "a constant of three digits")]
     pub const FAST_PATH: Self = Self {
         extensions: 4,
         reach: 0x3ff,

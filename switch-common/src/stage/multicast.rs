@@ -100,6 +100,6 @@ const fn is_link_local(headers: &Headers) -> bool {
     let ip = &headers.dst_ip;
     match headers.network {
         Network::Ipv4 => ip[1] | ip[2] == 0 && ip[0] == 224,
-        _ => ip[1] & 0x0f <= LINK_LOCAL_SCOPE,
+        Network::Ipv6 | Network::Arp | Network::Other => ip[1] & 0x0f <= LINK_LOCAL_SCOPE,
     }
 }

@@ -123,12 +123,10 @@ impl Worlds {
 /// counters tell.
 fn without_list(outcome: &Outcome) -> Verdict {
     let verdict = Verdict::from_raw(outcome.verdict).expect("the stages give verdicts");
-    match outcome.decision() {
-        Decision::Deliver(_, member) => {
-            Verdict::deliver_in(ListId(u32::MAX), member).with_copy(verdict.copied().is_some())
-        }
-        _ => verdict,
+    if let Decision::Deliver(_, member) = outcome.decision() {
+        return Verdict::deliver_in(ListId(u32::MAX), member).with_copy(verdict.copied().is_some());
     }
+    verdict
 }
 
 /// The smallest scenario that still differs, found by leaving parts out.
