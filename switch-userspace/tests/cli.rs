@@ -172,7 +172,7 @@ fn the_manual_is_among_the_nouns() {
 fn status_tells_frames_of_no_port_and_missing_ports() {
     let run = RunDir::new();
     let status = r#"{"pid":1,"version":"1","instance":"default","mode":"ebpf","since":"","networks":1,"endpoints":2,
-        "endpoints_not_ready":0,"ports":1,"ports_missing":1,"drops":{"unknown_port":3,"punt_failed":4},"tables":[],
+        "endpoints_not_ready":0,"ports":1,"ports_missing":1,"ports_blocked":0,"drops":{"unknown_port":3,"punt_failed":4},"tables":[],
         "memory_bytes":0,"warnings":[]}"#;
     let _daemon = StandIn::start(&run.socket(), move |_| (200, status.to_owned()));
     let page = run.wye("status").stdout;

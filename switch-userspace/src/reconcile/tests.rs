@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use switch_common::{
-    abi::{addr::MacAddr, domain::DomainFlags, port::PortConfig, port::PortFlags},
+    abi::{addr::MacAddr, port::PortConfig, port::PortFlags},
     units::Nanos,
 };
 
@@ -128,7 +128,7 @@ fn what_is_whole_is_adopted_and_nothing_else_happens() {
 fn domains_come_before_ports() {
     let fixture = Fixture::new();
     let first = plan(&fixture.model, &fixture.actual).into_iter().next();
-    let flags = DomainFlags::SUPPRESS;
+    let flags = fixture.model.networks.values().next().expect("a network").flags();
     assert_eq!(first, Some(Step::SetDomain { domain: fixture.domain(), ageing_secs: 300, flags }));
 }
 
@@ -154,7 +154,7 @@ fn what_nobody_knows_is_removed() {
     let mut fixture = Fixture::new();
     fixture.model.remove_endpoint(&endpoint("a")).expect("a");
     let delete = Step::DeleteLink { port: PortId(1001), name: String::from("wyep1") };
-    assert_eq!(fixture.steps(), [Step::DetachPort { port: PortId(1001) }, delete, adopt("b", 2)]);
+    assert_eq!(fixture.steps(), [delete, Step::DetachPort { port: PortId(1001) }, adopt("b", 2)]);
     let entries = Fixture::new().fixed_entries();
     let steps = fixture.fdb_steps(&entries);
     assert_eq!(steps, [FdbStep::Remove { key: entries[0].0 }]);

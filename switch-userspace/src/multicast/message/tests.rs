@@ -17,8 +17,8 @@ fn left(group: &str) -> Membership {
 fn igmp(mut message: Vec<u8>) -> Vec<u8> {
     let sum = checksum(&message, 0);
     message[2..4].copy_from_slice(&sum);
-    let length = u8::try_from(20 + message.len()).expect("a short message");
-    let header = [0x45, 0, 0, length, 0, 0, 0, 0, 1, igmp::PROTO, 0, 0, 10, 0, 0, 1, 224, 0, 0, 22];
+    let [high, low] = u16::try_from(20 + message.len()).expect("a short message").to_be_bytes();
+    let header = [0x45, 0, high, low, 0, 0, 0, 0, 1, igmp::PROTO, 0, 0, 10, 0, 0, 1, 224, 0, 0, 22];
     [&header[..], &message].concat()
 }
 
@@ -28,8 +28,8 @@ fn mld_from(source: &str, hop_limit: u8, mut message: Vec<u8>) -> Vec<u8> {
     let length = u32::try_from(message.len()).expect("a short message");
     let sum = checksum(&message, pseudo_header(source, to, length));
     message[2..4].copy_from_slice(&sum);
-    let payload = u8::try_from(8 + message.len()).expect("a short message");
-    let header = [0x60, 0, 0, 0, 0, payload, ipv6::NEXT_HOP_BY_HOP, hop_limit];
+    let [high, low] = u16::try_from(8 + message.len()).expect("a short message").to_be_bytes();
+    let header = [0x60, 0, 0, 0, high, low, ipv6::NEXT_HOP_BY_HOP, hop_limit];
     let alert = [icmp::PROTO_V6, 0, 5, 2, 0, 0, 1, 0];
     [&header[..], &source.octets(), &to.octets(), &alert, &message].concat()
 }
