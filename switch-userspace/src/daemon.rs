@@ -29,6 +29,7 @@ use crate::{
         watch::{watch_drops, watch_groups, watch_links, watch_probes},
     },
     datapath::{Datapath, DatapathError, Mode, kernel::KernelDatapath, userspace::UserspaceDatapath},
+    dirs,
     events::Hub,
     netns::{Monitor, Netns, NetnsError},
     privilege,
@@ -156,7 +157,8 @@ fn start_control(settings: &Settings, hub: &Hub) -> Result<Handle<Control>, Daem
     let (watched, wait) = crossbeam::channel::bounded(1);
     let control = Handle::spawn(move || {
         let store = Store::open(&owned.state_dir)?;
-        let datapath = open_datapath(&owned)?;
+        // A store that cannot be had is known before the kernel is changed; one that nothing came of is gone again.
+        let datapath = open_datapath(&owned).inspect_err(|_| dirs::forget(&owned.state_dir))?;
         LastStart::note(&owned).map_err(io_error("note the start in", &owned.run_dir))?;
         let monitors = monitors(&*datapath)?;
         let control = Control::open(owned.clone(), datapath, store, its_hub)?;
