@@ -54,6 +54,8 @@ pub struct Headers {
     /// Whether receivers differ in what they take the frame for: IP or ARP in SNAP, or behind a priority tag and another tag
     /// (CVE-2021-27853 and its kin).
     pub is_ambiguous: bool,
+    /// Whether somebody who has no address yet asks for one that is not its own; noted where the port is guarded.
+    pub asks_for_another: bool,
     /// Source address; IPv4 and ARP senders in the first four bytes. The rest is whatever it was: filling it costs more than all else
     /// that is noted of a frame.
     pub src_ip: [u8; 16],
@@ -88,6 +90,7 @@ impl Headers {
         fragment: Fragment::Whole,
         l3_end: 0,
         is_ambiguous: false,
+        asks_for_another: false,
         src_ip: [0; 16],
         dst_ip: [0; 16],
         protocol: 0,

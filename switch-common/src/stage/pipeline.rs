@@ -90,13 +90,14 @@ pub fn admit<F: Frame, T: Tables>(
 #[inline(always)]
 pub fn identify<F: Frame, T: Tables>(
     frame: &F,
-    headers: &Headers,
+    headers: &mut Headers,
     port_id: PortId,
     port: &PortConfig,
     tables: &T,
 ) -> Result<(), Verdict> {
     if port.flags().has(PortFlags::GUARD) {
         guard::check_identity(frame, headers, port_id, port, tables)?;
+        headers.asks_for_another = guard::asks_for_another(frame, headers, port_id, port, tables);
     }
     Ok(())
 }
@@ -121,9 +122,7 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
     {
         return Ok(verdict);
     }
-    if port.flags().has(PortFlags::GUARD) {
-        guard::check_unanswered(frame, headers, port_id, port, tables).map_err(Verdict::drop)?;
-    }
+    guard::check_unanswered(headers).map_err(Verdict::drop)?;
     forward::forward(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
 }
 

@@ -1,8 +1,8 @@
 //! VLANs: which one a frame is in, and what tag it has when it leaves (IEEE 802.1Q-2018, clause 6.9).
 //!
-//! Enforces: an access port sends and takes no tags; a trunk port takes tags of its own kind and of VLANs that it carries;
-//! a tag that was behind another one never becomes the one that a trunk port goes by. Ports of networks without VLANs carry tags
-//! as they are.
+//! Enforces: an access port sends and takes no tags; a trunk port takes tags of its own kind and of VLANs that it carries; a frame that
+//! is tagged with the trunk's native VLAN hides no second tag, and wherever else one comes from, a tag that was behind another one
+//! never becomes the one that a trunk port goes by. Ports of networks without VLANs carry tags as they are.
 
 use crate::{
     abi::port::{PortConfig, PortFlags},

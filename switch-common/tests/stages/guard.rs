@@ -42,7 +42,7 @@ fn tables() -> TestTables {
 }
 
 fn judged(tables: &TestTables, frame: &TestFrame) -> Result<(), Verdict> {
-    identify(frame, &parse(frame)?, port(1), &tables.config(1), tables)
+    identify(frame, &mut parse(frame)?, port(1), &tables.config(1), tables)
 }
 
 fn passes(what: &str, frame: Vec<u8>) {

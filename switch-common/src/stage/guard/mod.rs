@@ -84,18 +84,25 @@ pub fn check_identity<F: Frame, T: Tables>(
     }
 }
 
-/// Checks, on a guarded port, a frame that the switch has no answer to and that others are to hear.
-///
-/// # Errors
-/// The reason to drop the frame.
+/// Whether a frame asks, without a sender, for an address that is not its port's own: the switch may answer it, and nobody else is
+/// to hear it.
 #[inline(always)]
-pub fn check_unanswered<F: Frame, T: Tables>(
+pub fn asks_for_another<F: Frame, T: Tables>(
     frame: &F,
     headers: &Headers,
     port_id: PortId,
     port: &PortConfig,
     tables: &T,
-) -> Result<(), DropReason> {
+) -> bool {
     let source = Source { mac: headers.src, id: port_id, port, tables };
-    tentative::check(frame, headers, &source)
+    tentative::asks_for_another(frame, headers, &source)
+}
+
+/// Checks a frame that the switch has no answer to and that others are to hear.
+///
+/// # Errors
+/// The reason to drop the frame.
+#[inline(always)]
+pub const fn check_unanswered(headers: &Headers) -> Result<(), DropReason> {
+    if headers.asks_for_another { Err(tentative::refusal(headers)) } else { Ok(()) }
 }

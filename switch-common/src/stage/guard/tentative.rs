@@ -10,24 +10,31 @@ use crate::{
     wire::{icmp, ipv4, ipv6, neighbour},
 };
 
-/// Checks a frame that others are to hear.
+/// Whether a frame asks, without a sender, for an address that is not the port's own.
 #[inline(always)]
-pub(super) fn check<F: Frame, T: Tables>(
+pub(super) fn asks_for_another<F: Frame, T: Tables>(
     frame: &F,
     headers: &Headers,
     source: &Source<'_, T>,
-) -> Result<(), DropReason> {
+) -> bool {
     match headers.network {
         Network::Arp if first4(headers.src_ip) == ipv4::UNSPECIFIED => {
-            let target = first4(headers.dst_ip);
-            if source.may_use_ipv4(target) { Ok(()) } else { Err(DropReason::ArpSpoof) }
+            !source.may_use_ipv4(first4(headers.dst_ip))
         }
         Network::Ipv6 if is_question(headers) => {
-            let at = headers.l4_offset + neighbour::TARGET_OFFSET;
-            let target = frame.load(at).ok_or(DropReason::NdSpoof)?;
-            if source.may_use_ipv6(target) { Ok(()) } else { Err(DropReason::NdSpoof) }
+            let target = frame.load(headers.l4_offset + neighbour::TARGET_OFFSET);
+            target.is_none_or(|target| !source.may_use_ipv6(target))
         }
-        Network::Arp | Network::Ipv4 | Network::Ipv6 | Network::Other => Ok(()),
+        Network::Arp | Network::Ipv4 | Network::Ipv6 | Network::Other => false,
+    }
+}
+
+/// Why such a frame is refused.
+#[inline(always)]
+pub(super) const fn refusal(headers: &Headers) -> DropReason {
+    match headers.network {
+        Network::Arp => DropReason::ArpSpoof,
+        Network::Ipv4 | Network::Ipv6 | Network::Other => DropReason::NdSpoof,
     }
 }
 
