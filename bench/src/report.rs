@@ -46,9 +46,7 @@ impl Target {
         Self { what, measured, bound, met, clear }
     }
 
-    /// One line for people.
-    #[must_use]
-    pub(crate) fn line(&self) -> String {
+    fn line(&self) -> String {
         let bound = match self.bound {
             Bound::AtMost(limit) => format!("at most {limit}"),
             Bound::AtLeast(limit) => format!("at least {limit}"),
@@ -57,6 +55,14 @@ impl Target {
         let clear = if self.clear { "" } else { ", within the noise of this run" };
         format!("{}: {} ({bound}: {met}{clear})", self.what, ratio(self.measured))
     }
+}
+
+/// One line for people on each target.
+///
+/// # Errors
+/// Those of the formatter.
+pub(crate) fn write_targets(f: &mut fmt::Formatter<'_>, targets: &[Target]) -> fmt::Result {
+    targets.iter().try_for_each(|target| writeln!(f, "{}", target.line()))
 }
 
 /// A table whose first column is text and whose others are figures.

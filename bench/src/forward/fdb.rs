@@ -131,9 +131,6 @@ impl fmt::Display for Report {
             many = self.many
         )?;
         writeln!(f, "{}", self.effort)?;
-        for target in &self.targets {
-            writeln!(f, "{}", target.line())?;
-        }
-        Ok(())
+        report::write_targets(f, &self.targets)
     }
 }

@@ -148,9 +148,6 @@ impl fmt::Display for Report {
             .collect();
         writeln!(f, "{}", report::table(&header, &rows))?;
         writeln!(f, "{}", self.effort)?;
-        for target in &self.targets {
-            writeln!(f, "{}", target.line())?;
-        }
-        Ok(())
+        report::write_targets(f, &self.targets)
     }
 }

@@ -102,9 +102,6 @@ impl fmt::Display for Report {
             .collect();
         writeln!(f, "{}", report::table(&["one TCP stream", "Gbit/s", "to the bridge's"], &rows))?;
         writeln!(f, "{}", self.effort)?;
-        for target in &self.targets {
-            writeln!(f, "{}", target.line())?;
-        }
-        Ok(())
+        report::write_targets(f, &self.targets)
     }
 }

@@ -251,9 +251,6 @@ impl fmt::Display for Report {
         writeln!(f, "{} ports; {} broadcasts a second were to be sent, from {place}", self.ports, self.rate)?;
         writeln!(f, "limited: at most 100 a second and 200 at once; without a limit is the default")?;
         writeln!(f, "{}", self.effort)?;
-        for target in &self.targets {
-            writeln!(f, "{}", target.line())?;
-        }
-        Ok(())
+        report::write_targets(f, &self.targets)
     }
 }
