@@ -159,22 +159,11 @@ pub fn plan_fdb(model: &Model, attached: &BTreeSet<Slot>, actual: &[(FdbKey, Fdb
 }
 
 fn fixed_entries(model: &Model, attached: &BTreeSet<Slot>) -> BTreeMap<FdbKey, (PortId, FdbKind)> {
-    let ports: BTreeMap<Slot, PortRef<'_>> = model
-        .ports()
-        .filter(|port| attached.contains(&port.slot()))
-        .map(|port| (port.slot(), port))
-        .collect();
     let mut entries = BTreeMap::new();
-    for network in model.networks.values() {
-        for entry in &network.static_entries {
-            if let Some(port) = ports.get(&entry.slot) {
-                entries.insert(entry.key(network.domain), (port.id(), entry.kind.fdb_kind()));
-            }
-        }
-    }
-    for port in ports.values() {
+    for port in model.ports().filter(|port| attached.contains(&port.slot())) {
         if let Some(network) = model.networks.get(port.network()) {
-            entries.insert(network.own_key(port), (port.id(), FdbKind::Endpoint));
+            let fixed = network.fixed_entries(port.slot(), port.mac(), port.settings());
+            entries.extend(fixed.into_iter().map(|(key, kind)| (key, (port.id(), kind))));
         }
     }
     entries

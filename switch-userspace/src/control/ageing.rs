@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use switch_common::units::Nanos;
+use switch_common::{
+    abi::fdb::{FdbEntry, FdbKey},
+    units::Nanos,
+};
 
 use super::{Control, error::ControlError, fdb::ageing};
 use crate::sys::clock::monotonic;
@@ -42,15 +45,15 @@ impl Control {
         if self.kernel.datapath(|datapath| Ok(datapath.learned()))? == 0 {
             return Ok(());
         }
-        for (key, entry) in self.kernel.datapath(|datapath| datapath.list_fdb())? {
+        let is_dead = |(key, entry): &(FdbKey, FdbEntry)| {
             let network = self.model.network_of_domain(key.domain());
-            if network.is_some_and(|(_, network)| entry.is_expired(now, ageing(network))) {
-                self.kernel.datapath(|datapath| datapath.remove_fdb(key))?;
-            }
-        }
+            network.is_some_and(|(_, network)| entry.is_expired(now, ageing(network)))
+        };
+        let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
+        let (dead, living): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_dead);
         self.kernel.datapath(|datapath| {
-            let entries = datapath.list_fdb()?;
-            datapath.recount_learned(&entries)
+            dead.iter().try_for_each(|(key, _)| datapath.remove_fdb(*key).map(drop))?;
+            datapath.recount_learned(&living)
         })
     }
 }

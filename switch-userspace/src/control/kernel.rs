@@ -86,10 +86,7 @@ impl PortRecord<'_> {
 
     /// The FDB entries that it has as long as it is a port: its own MAC, and those that were set for it.
     pub(super) fn fixed(&self, network: &Network) -> BTreeMap<FdbKey, FdbKind> {
-        let own = FdbKey::new(self.domain, self.mac).in_vlan(self.native_vlan());
-        let set = network.static_entries_of(self.slot);
-        let set = set.map(|entry| (entry.key(self.domain), entry.kind.fdb_kind()));
-        set.chain([(own, FdbKind::Endpoint)]).collect()
+        network.fixed_entries(self.slot, self.mac, &self.settings)
     }
 
     /// The VLANs that it carries as a trunk.
@@ -265,11 +262,11 @@ impl Kernel {
         })
     }
 
-    /// Removes the learned entries that point to a port.
-    pub(super) fn forget_learned_at(&self, port: PortId) -> Result<(), ControlError> {
+    /// Removes the learned entries that point to some ports.
+    pub(super) fn forget_learned_at(&self, ports: &[PortId]) -> Result<(), ControlError> {
         self.datapath(|datapath| {
             for (key, entry) in datapath.list_fdb()? {
-                if entry.is_learned() && entry.port() == port {
+                if entry.is_learned() && ports.contains(&entry.port()) {
                     datapath.remove_fdb(key)?;
                 }
             }

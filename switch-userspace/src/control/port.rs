@@ -206,7 +206,7 @@ impl Written {
         for key in before.fixed.keys().filter(|key| !self.fixed.contains_key(key)) {
             kernel.datapath(|datapath| datapath.remove_fdb(*key))?;
         }
-        if self.sorts_as(before) { Ok(()) } else { kernel.forget_learned_at(self.id) }
+        if self.sorts_as(before) { Ok(()) } else { kernel.forget_learned_at(&[self.id]) }
     }
 
     /// Whether frames are in the same VLANs as before.

@@ -16,6 +16,7 @@ use super::{
     error::ModelError,
     names::NetworkName,
     network::Network,
+    port::PortSettings,
     serial::{StoredSlot, text},
 };
 
@@ -102,9 +103,19 @@ impl Model {
 }
 
 impl Network {
-    /// The entries that were set for the port with the dense number `slot`.
-    pub fn static_entries_of(&self, slot: Slot) -> impl Iterator<Item = &StaticEntry> {
-        self.static_entries.iter().filter(move |entry| entry.slot == slot)
+    /// The entries that a port has as long as it is one: those that were set for it, and its own MAC in the VLAN of its untagged
+    /// frames.
+    #[must_use]
+    pub fn fixed_entries(
+        &self,
+        slot: Slot,
+        mac: MacAddr,
+        settings: &PortSettings,
+    ) -> BTreeMap<FdbKey, FdbKind> {
+        let own = FdbKey::new(self.domain, mac).in_vlan(self.native_vlan(settings));
+        let set = self.static_entries.iter().filter(|entry| entry.slot == slot);
+        let set = set.map(|entry| (entry.key(self.domain), entry.kind.fdb_kind()));
+        set.chain([(own, FdbKind::Endpoint)]).collect()
     }
 
     /// Entries in the VLAN of a port's untagged frames stay in it when it becomes another one; `natives` says of each port what it

@@ -4,15 +4,11 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use switch_common::{
-    abi::{fdb::FdbKey, port::PortFlags, vlan::VlanSet},
+    abi::{port::PortFlags, vlan::VlanSet},
     wire::vlan::VlanId,
 };
 
-use super::{
-    error::ModelError,
-    network::Network,
-    port::{PortRef, PortSettings},
-};
+use super::{error::ModelError, network::Network, port::PortSettings};
 
 /// The VLAN of ports that say nothing, on a network whose first VLAN setting was a port's.
 const DEFAULT_VLAN: u16 = 1;
@@ -79,12 +75,6 @@ impl Network {
     pub fn vlans_of(&self, settings: &PortSettings) -> Option<PortVlans> {
         let default = self.default_vlan?;
         Some(settings.vlan.clone().unwrap_or(PortVlans::Access(default)))
-    }
-
-    /// The FDB key of a port's own MAC: in the VLAN of its untagged frames.
-    #[must_use]
-    pub fn own_key(&self, port: &PortRef<'_>) -> FdbKey {
-        FdbKey::new(self.domain, port.mac()).in_vlan(self.native_vlan(port.settings()))
     }
 
     /// The VLAN of the untagged frames of a port with these settings.

@@ -9,10 +9,7 @@ mod probe;
 use std::time::{Duration, Instant};
 
 use switch_common::{
-    abi::{
-        addr::{MacAddr, PortId, Slot},
-        fdb::FdbKey,
-    },
+    abi::addr::{MacAddr, PortId, Slot},
     stage::vlan::TagChange,
 };
 
@@ -134,7 +131,9 @@ impl Control {
         tracing::warn!(%port, by = %by_name, "port is blocked: it is cabled to another one");
         self.hub.publish(EventKind::PortBlocked { port, by: by_name });
         // Who was learned behind either of them may be anywhere.
-        self.forget_learned_at(&[slot, by])
+        let ports: Vec<PortId> =
+            [slot, by].iter().filter_map(|slot| Some(self.attached_port(*slot)?.id())).collect();
+        self.kernel.forget_learned_at(&ports)
     }
 
     fn tell_unblocked(&mut self, slot: Slot) {
@@ -152,16 +151,6 @@ impl Control {
             Some(condition) => self.put_condition(slot, super::Condition { is_blocked, ..condition }),
             None => Ok(()),
         }
-    }
-
-    fn forget_learned_at(&self, slots: &[Slot]) -> Result<(), ControlError> {
-        let ports: Vec<PortId> =
-            slots.iter().filter_map(|slot| Some(self.attached_port(*slot)?.id())).collect();
-        let entries = self.kernel.datapath(|datapath| datapath.list_fdb())?;
-        let learned = entries.iter().filter(|(_, entry)| entry.is_learned() && ports.contains(&entry.port()));
-        let keys: Vec<FdbKey> = learned.map(|(key, _)| *key).collect();
-        keys.into_iter()
-            .try_for_each(|key| self.kernel.datapath(|datapath| datapath.remove_fdb(key).map(drop)))
     }
 
     fn name_in(&self, slot: Slot) -> String {

@@ -114,7 +114,7 @@ pub fn originate<T: EngineTables, E: Egress>(
     let mut frames = Vec::new();
     tables.for_each_member(list, |to| {
         let is_meant = only.is_none_or(|only| only == to);
-        let Some(port) = tables.port(to).filter(|port| is_meant && port.flags().has(PortFlags::READY)) else {
+        let Some(port) = tables.port(to).filter(|port| is_meant && port.flags().lets_out()) else {
             return;
         };
         let Some(tags) = vlan::leave(member, &port, tables) else { return };
