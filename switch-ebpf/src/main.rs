@@ -20,10 +20,10 @@ use switch_common::{
     DropReason, Verdict,
     abi::{
         addr::PortId,
-        names::{JUMP_GUARD, JUMP_SWITCH},
+        names::{JUMP_GUARD, JUMP_SWITCH, JUMP_SWITCH_GROUP},
         port::PortFlags,
     },
-    stage::pipeline,
+    stage::{headers::Headers, pipeline},
 };
 
 use crate::{clock::KernelClock, frame::SkbFrame, tables::KernelTables};
@@ -35,7 +35,8 @@ fn port_ingress(ctx: TcContext) -> i32 {
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let verdict = match pipeline::admit(&frame, headers, port_id, &KernelTables) {
-        Ok(port) => go_on(&ctx, if port.flags().has(PortFlags::GUARD) { JUMP_GUARD } else { JUMP_SWITCH }),
+        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on(&ctx, JUMP_GUARD),
+        Ok(_) => go_on(&ctx, switch_of(headers)),
         Err(verdict) => verdict,
     };
     turn_away(&ctx, port_id, verdict)
@@ -50,27 +51,52 @@ fn guard(ctx: TcContext) -> i32 {
     let judged = pipeline::known_port(port_id, &KernelTables)
         .and_then(|port| pipeline::identify(&frame, headers, port_id, &port, &KernelTables));
     let verdict = match judged {
-        Ok(()) => go_on(&ctx, JUMP_SWITCH),
+        Ok(()) => go_on(&ctx, switch_of(headers)),
         Err(verdict) => verdict,
     };
     turn_away(&ctx, port_id, verdict)
 }
 
-/// Tail-called by [`port_ingress`] or [`guard`].
+/// Which program switches a frame: frames for groups, which many more stages look at, have one of their own.
+#[inline(always)]
+const fn switch_of(headers: &Headers) -> u32 {
+    if headers.dst.is_group() { JUMP_SWITCH_GROUP } else { JUMP_SWITCH }
+}
+
+/// Tail-called by [`port_ingress`] or [`guard`] for a frame that is for one station.
 #[classifier]
 fn switch(ctx: TcContext) -> i32 {
     let frame = SkbFrame::new(&ctx);
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
-    let switched = pipeline::known_port(port_id, &KernelTables)
-        .and_then(|port| pipeline::switch(&frame, headers, port_id, &port, &KernelTables, &KernelClock));
+    let switched = pipeline::known_port(port_id, &KernelTables).and_then(|port| {
+        pipeline::switch_to_station(&frame, headers, port_id, &port, &KernelTables, &KernelClock)
+    });
+    let (Ok(verdict) | Err(verdict)) = switched;
+    finish(&ctx, port_id, verdict)
+}
+
+/// Tail-called by [`port_ingress`] or [`guard`] for a frame that is for a group.
+#[classifier]
+fn switch_group(ctx: TcContext) -> i32 {
+    let frame = SkbFrame::new(&ctx);
+    let port_id = PortId(frame.ifindex());
+    let Some(headers) = maps::headers() else { return deliver::SHOT };
+    let switched = pipeline::known_port(port_id, &KernelTables).and_then(|port| {
+        pipeline::switch_to_group(&frame, headers, port_id, &port, &KernelTables, &KernelClock)
+    });
     let (Ok(verdict) | Err(verdict)) = switched;
     if let Some(member) = verdict.copied() {
         snoop::copy(&ctx, headers, port_id, member.vlan());
     }
-    pipeline::conclude(port_id, &KernelTables, verdict);
+    finish(&ctx, port_id, verdict)
+}
+
+#[inline(always)]
+fn finish(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
+    pipeline::conclude(port, &KernelTables, verdict);
     maps::note_verdict(verdict);
-    deliver::carry_out(&ctx, &SkbFrame::new(&ctx), port_id, verdict)
+    deliver::carry_out(ctx, &SkbFrame::new(ctx), port, verdict)
 }
 
 /// Jumps to the next part of the pipeline. Where that is not there, the frame goes nowhere: that is the verdict then.
@@ -88,13 +114,13 @@ fn turn_away(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
     deliver::turn_away(ctx, &SkbFrame::new(ctx), port, verdict)
 }
 
-/// Tail-called by [`switch`] for a frame that is to be answered.
+/// Tail-called by [`switch_group`] for a frame that is to be answered.
 #[classifier]
 fn respond(ctx: TcContext) -> i32 {
     respond::start(&ctx)
 }
 
-/// Tail-called by [`switch`] with the kind of flood in the context's scratch words.
+/// Tail-called by [`switch`] and [`switch_group`] with the kind of flood in the context's scratch words.
 #[classifier]
 fn flood(ctx: TcContext) -> i32 {
     flood::start(&ctx)

@@ -71,7 +71,7 @@ static HEADERS: PerCpuArray<Headers, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static LAST_VERDICT: PerCpuArray<u64, 1> = PerCpuArray::new();
 #[btf_map]
-pub(crate) static JUMPS: ProgramArray<4> = ProgramArray::new();
+pub(crate) static JUMPS: ProgramArray<5> = ProgramArray::new();
 
 /// The headers of the frame that this CPU is at. A tc program runs to its end before another begins on its CPU.
 #[inline(always)]

@@ -4,8 +4,10 @@
 pub const PROG_PORT_INGRESS: &str = "port_ingress";
 /// Judges whether a guarded port speaks for itself; tail-called.
 pub const PROG_GUARD: &str = "guard";
-/// Learns and forwards; tail-called.
+/// Learns, and forwards to one station; tail-called.
 pub const PROG_SWITCH: &str = "switch";
+/// Learns, and answers or forwards what is for a group; tail-called.
+pub const PROG_SWITCH_GROUP: &str = "switch_group";
 /// Makes the frame its own reply and sends it back; tail-called.
 pub const PROG_RESPOND: &str = "respond";
 /// Copies a frame to the ports of a domain; tail-called.
@@ -14,8 +16,15 @@ pub const PROG_FLOOD: &str = "flood";
 pub const PROG_FLOOD_RESUME: &str = "flood_resume";
 
 /// All programs.
-pub const PROGRAMS: [&str; 6] =
-    [PROG_PORT_INGRESS, PROG_GUARD, PROG_SWITCH, PROG_RESPOND, PROG_FLOOD, PROG_FLOOD_RESUME];
+pub const PROGRAMS: [&str; 7] = [
+    PROG_PORT_INGRESS,
+    PROG_GUARD,
+    PROG_SWITCH,
+    PROG_SWITCH_GROUP,
+    PROG_RESPOND,
+    PROG_FLOOD,
+    PROG_FLOOD_RESUME,
+];
 
 /// Ports by interface index: `u32` to `PortConfig`.
 pub const MAP_PORTS: &str = "PORTS";
@@ -93,11 +102,14 @@ pub const JUMP_GUARD: u32 = 1;
 pub const JUMP_SWITCH: u32 = 2;
 /// Position of [`PROG_RESPOND`].
 pub const JUMP_RESPOND: u32 = 3;
+/// Position of [`PROG_SWITCH_GROUP`].
+pub const JUMP_SWITCH_GROUP: u32 = 4;
 
 /// All tail-call targets with their positions.
-pub const JUMPS: [(u32, &str); 4] = [
+pub const JUMPS: [(u32, &str); 5] = [
     (JUMP_FLOOD, PROG_FLOOD),
     (JUMP_GUARD, PROG_GUARD),
     (JUMP_SWITCH, PROG_SWITCH),
     (JUMP_RESPOND, PROG_RESPOND),
+    (JUMP_SWITCH_GROUP, PROG_SWITCH_GROUP),
 ];

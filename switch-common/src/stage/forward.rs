@@ -20,12 +20,39 @@ use crate::{
     verdict::{DropReason, FloodKind, PuntReason, Verdict},
 };
 
-/// Decides where a frame goes, and counts it there where it is one port.
+/// Decides where a frame for a group goes.
 ///
 /// # Errors
 /// The reason to drop it.
 #[inline(always)]
-pub fn forward<F: Frame, T: Tables, C: Clock>(
+pub fn to_group<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &Headers,
+    member: Membership,
+    port: &PortConfig,
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, DropReason> {
+    let is_broadcast = headers.dst.is_broadcast();
+    let kind = if is_broadcast { FloodKind::Broadcast } else { FloodKind::Multicast };
+    let aim = if is_broadcast { Aim::ALL } else { multicast::aim::<F, T>(headers, member, port, tables) };
+    if aim.is_long {
+        return Ok(Verdict::punt(PuntReason::LongReport));
+    }
+    storm::charge(frame, headers, kind, port, tables, clock)?;
+    let flood = match aim.list {
+        ListId::NONE => Verdict::flood_in(kind, member),
+        list => Verdict::deliver_in(list, member),
+    };
+    Ok(flood.with_copy(aim.is_snooped))
+}
+
+/// Decides where a frame for one station goes, and counts it there where it is one port.
+///
+/// # Errors
+/// The reason to drop it.
+#[inline(always)]
+pub fn to_station<F: Frame, T: Tables, C: Clock>(
     frame: &F,
     headers: &Headers,
     member: Membership,
@@ -35,22 +62,9 @@ pub fn forward<F: Frame, T: Tables, C: Clock>(
     clock: &C,
 ) -> Result<Verdict, DropReason> {
     let key = FdbKey::new(port.domain(), headers.dst).in_vlan(member.vlan());
-    let known = if headers.dst.is_group() { None } else { live_entry(key, port, tables, clock)? };
-    let Some(entry) = known else {
-        let kind = flood_kind(headers.dst);
-        let aim = match kind {
-            FloodKind::Multicast => multicast::aim::<F, T>(headers, member, port, tables),
-            FloodKind::UnknownUnicast | FloodKind::Broadcast => Aim::ALL,
-        };
-        if aim.is_long {
-            return Ok(Verdict::punt(PuntReason::LongReport));
-        }
-        storm::charge(frame, headers, kind, port, tables, clock)?;
-        let flood = match aim.list {
-            ListId::NONE => Verdict::flood_in(kind, member),
-            list => Verdict::deliver_in(list, member),
-        };
-        return Ok(flood.with_copy(aim.is_snooped));
+    let Some(entry) = live_entry(key, port, tables, clock)? else {
+        storm::charge(frame, headers, FloodKind::UnknownUnicast, port, tables, clock)?;
+        return Ok(Verdict::flood_in(FloodKind::UnknownUnicast, member));
     };
     let Some(out) = tables.port(entry.port()) else {
         return Err(DropReason::EgressGone);
@@ -93,18 +107,6 @@ pub fn is_for_host<F: Frame>(frame: &F, port: &PortConfig) -> bool {
 #[inline(always)]
 pub fn is_for_host_too<F: Frame>(frame: &F, port: &PortConfig) -> bool {
     port.flags().has(PortFlags::UPLINK) && frame.load(0).is_some_and(|dst| MacAddr::new(dst).is_group())
-}
-
-/// The kind of a flood to this address.
-#[inline(always)]
-fn flood_kind(dst: MacAddr) -> FloodKind {
-    if dst.is_broadcast() {
-        FloodKind::Broadcast
-    } else if dst.is_group() {
-        FloodKind::Multicast
-    } else {
-        FloodKind::UnknownUnicast
-    }
 }
 
 #[inline(always)]

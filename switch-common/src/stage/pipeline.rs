@@ -1,7 +1,8 @@
 //! The order of the stages, in one screen.
 //!
 //! [`run`] is the whole way of a frame. The kernel takes it in the same parts, each a program of its own, because one program
-//! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] for guarded ports, [`switch`].
+//! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] for guarded ports, then [`switch_to_station`] or
+//! [`switch_to_group`].
 
 use crate::{
     abi::{
@@ -115,6 +116,45 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
     tables: &T,
     clock: &C,
 ) -> Result<Verdict, Verdict> {
+    if headers.dst.is_group() {
+        switch_to_group(frame, headers, port_id, port, tables, clock)
+    } else {
+        switch_to_station(frame, headers, port_id, port, tables, clock)
+    }
+}
+
+/// [`switch`] for a frame that is not for a group.
+///
+/// # Errors
+/// As [`switch`].
+#[inline(always)]
+pub fn switch_to_station<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, Verdict> {
+    let member = vlan::classify(headers, port, tables).map_err(Verdict::drop)?;
+    learn::learn_source(headers, member.vlan(), port_id, port, tables, clock).map_err(Verdict::drop)?;
+    guard::check_unanswered(headers).map_err(Verdict::drop)?;
+    forward::to_station(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
+}
+
+/// [`switch`] for a frame that is for a group, which may be a question.
+///
+/// # Errors
+/// As [`switch`].
+#[inline(always)]
+pub fn switch_to_group<F: Frame, T: Tables, C: Clock>(
+    frame: &F,
+    headers: &Headers,
+    port_id: PortId,
+    port: &PortConfig,
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, Verdict> {
     let member = vlan::classify(headers, port, tables).map_err(Verdict::drop)?;
     learn::learn_source(headers, member.vlan(), port_id, port, tables, clock).map_err(Verdict::drop)?;
     if let Some(verdict) =
@@ -123,7 +163,7 @@ pub fn switch<F: Frame, T: Tables, C: Clock>(
         return Ok(verdict);
     }
     guard::check_unanswered(headers).map_err(Verdict::drop)?;
-    forward::forward(frame, headers, member, port_id, port, tables, clock).map_err(Verdict::drop)
+    forward::to_group(frame, headers, member, port, tables, clock).map_err(Verdict::drop)
 }
 
 /// The record of the port that a frame came in on.

@@ -8,7 +8,13 @@ use switch_common::{
         fdb::{FdbEntry, FdbKind},
         port::PortFlags,
     },
-    stage::{forward::forward, headers::Headers, parse::parse, pipeline, vlan::Membership},
+    stage::{
+        forward::{to_group, to_station},
+        headers::Headers,
+        parse::parse,
+        pipeline,
+        vlan::Membership,
+    },
     units::Nanos,
     wire::{eth, tcp, vlan::TPID_8021Q},
 };
@@ -26,7 +32,12 @@ const MTU: usize = 1500;
 fn forwarded(tables: &TestTables, frame: &TestFrame) -> Result<Verdict, DropReason> {
     let headers = parse(frame).expect("a frame that parses");
     let clock = TestClock::at_secs(1000);
-    forward(frame, &headers, Membership::NONE, port(1), &tables.config(1), tables, &clock)
+    let (member, from) = (Membership::NONE, tables.config(1));
+    if headers.dst.is_group() {
+        to_group(frame, &headers, member, &from, tables, &clock)
+    } else {
+        to_station(frame, &headers, member, port(1), &from, tables, &clock)
+    }
 }
 
 fn to(dst: MacAddr) -> TestFrame {
