@@ -86,6 +86,7 @@ reasons! {
         ReplyFailed = 40, "reply_failed", "the kernel could not make the switch's own reply";
         MulticastQuery = 41, "mcast_query", "the port may not ask for members of multicast groups";
         LoopProbe = 42, "loop_probe", "a probe of a loop guard, which ends where it comes in";
+        NoRoute = 43, "no_route", "the packet is sent to the gateway, and there is no way from there to where it is for";
     }
 }
 

@@ -14,7 +14,6 @@ use switch_common::{
         addr::{MacAddr, PortId},
         group::ListId,
         names::{JUMP_FLOOD, JUMP_RESPOND},
-        port::PortFlags,
         punt::{PUNT_HEADER_LEN, punt_header},
     },
     stage::{
@@ -118,7 +117,7 @@ pub(crate) fn redirect(ctx: &TcContext, to: PortId) -> i32 {
     let dst = SkbFrame::new(ctx).load(0).map(MacAddr::new);
     let is_its_own = KernelTables.port(to).is_some_and(|out| {
         let is_to_it = dst.is_some_and(|dst| dst == out.mac() || dst.is_group());
-        is_to_it && !out.flags().has(PortFlags::UPLINK)
+        is_to_it && !out.flags().sends_plainly()
     });
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
     action(unsafe { if is_its_own { bpf_redirect_peer(to.0, 0) } else { bpf_redirect(to.0, 0) } })

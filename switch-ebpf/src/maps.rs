@@ -17,6 +17,7 @@ use switch_common::{
         event::{DropEvent, EventGate},
         fdb::{FdbEntry, FdbKey},
         group::{FloodKey, GroupKey, ListId, SnoopRecord},
+        host::HostAddress,
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
@@ -43,6 +44,9 @@ pub(crate) static SOURCES: HashMap<SourceKey, u32, { abi::MAX_SOURCES as usize }
 pub(crate) static VLANS: Array<VlanSet, SLOT_COUNT> = Array::new();
 #[btf_map]
 pub(crate) static NEIGHBOURS: HashMap<NeighbourKey, Neighbour, { abi::MAX_NEIGHBOURS as usize }> =
+    HashMap::new();
+#[btf_map]
+pub(crate) static HOST_ADDRESSES: HashMap<HostAddress, u32, { abi::MAX_HOST_ADDRESSES as usize }> =
     HashMap::new();
 #[btf_map]
 pub(crate) static STORM: Array<StormGate, GATE_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();

@@ -14,6 +14,7 @@ use switch_common::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
+        host::HostAddress,
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
@@ -91,6 +92,12 @@ impl Tables for KernelTables {
     fn group(&self, key: GroupKey) -> ListId {
         // SAFETY: the value is one word, copied at once.
         unsafe { maps::GROUPS.get(key) }.copied().unwrap_or(ListId::NONE)
+    }
+
+    #[inline(always)]
+    fn is_host_address(&self, address: HostAddress) -> bool {
+        // SAFETY: the value is not looked at.
+        unsafe { maps::HOST_ADDRESSES.get(address) }.is_some()
     }
 
     #[inline(always)]

@@ -184,7 +184,7 @@ fn open_datapath(settings: &Settings) -> Result<Box<dyn Datapath>, DaemonError> 
     })
 }
 
-/// Monitors of every namespace that ports and uplinks are in. They hear of endpoints' own interfaces too.
+/// Monitors of the host's addresses, and of every namespace that ports and uplinks are in. They hear of endpoints' own interfaces too.
 fn monitors(datapath: &dyn Datapath) -> Result<Vec<Monitor>, DaemonError> {
     let own = Netns::current()?;
     let mut monitors = vec![Monitor::open()?];
@@ -194,6 +194,8 @@ fn monitors(datapath: &dyn Datapath) -> Result<Vec<Monitor>, DaemonError> {
     for monitor in &monitors {
         monitor.hear_peers()?;
     }
+    // Addresses in other namespaces are nobody's here.
+    monitors.push(Monitor::of_addresses()?);
     Ok(monitors)
 }
 

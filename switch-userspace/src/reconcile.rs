@@ -77,6 +77,16 @@ pub enum Step {
         /// Its index.
         port: PortId,
     },
+    /// Takes the interfaces of a gateway that are there for its port.
+    AdoptGateway {
+        /// The network.
+        network: NetworkName,
+    },
+    /// Makes the interfaces of a gateway.
+    PlugGateway {
+        /// The network.
+        network: NetworkName,
+    },
     /// Notes that an endpoint has lost its namespace.
     NoteStale {
         /// The endpoint.
@@ -130,6 +140,14 @@ pub fn plan(model: &Model, actual: &Actual) -> Vec<Step> {
             steps.push(Step::AdoptUplink { network, ifname, port: link.index.into() });
         }
     }
+    for (network, _, gateway) in model.gateways() {
+        let network = network.clone();
+        steps.push(if has_link(actual, gateway.port, &gateway.host_ifname) {
+            Step::AdoptGateway { network }
+        } else {
+            Step::PlugGateway { network }
+        });
+    }
     for (endpoint, reason) in &actual.gone {
         steps.push(Step::NoteStale { endpoint: endpoint.clone(), reason: reason.clone() });
     }
@@ -180,15 +198,16 @@ fn detached(model: &Model, actual: &Actual) -> Vec<Step> {
 
 fn fits(model: &Model, actual: &Actual, port: &Port, known: &PortRef<'_>) -> bool {
     let domain = model.networks.get(known.network()).map(|network| network.domain);
-    let has_link = match known {
+    let is_there = match known {
         PortRef::Endpoint { attachment, .. } => {
             attachment.port == port.id && has_host_side(actual, attachment)
         }
         PortRef::Uplink { uplink, .. } => {
             uplink.find(&actual.host_links).is_some_and(|link| PortId::from(link.index) == port.id)
         }
+        PortRef::Gateway { gateway, .. } => has_link(actual, gateway.port, &gateway.host_ifname),
     };
-    has_link && port.config.slot() == known.slot() && Some(port.config.domain()) == domain
+    is_there && port.config.slot() == known.slot() && Some(port.config.domain()) == domain
 }
 
 /// Interfaces with our names that nobody knows.
@@ -196,7 +215,11 @@ fn deleted(model: &Model, actual: &Actual) -> Vec<Step> {
     let is_known = |link: &&Link| {
         let port = PortId::from(link.index);
         let is_lost = model.lost.iter().any(|lost| lost.port == port);
-        let is_host_side = |known: PortRef<'_>| matches!(known, PortRef::Endpoint { attachment, .. } if attachment.host_ifname.as_str() == link.name);
+        let is_host_side = |known: PortRef<'_>| match known {
+            PortRef::Endpoint { attachment, .. } => attachment.host_ifname.as_str() == link.name,
+            PortRef::Gateway { gateway, .. } => gateway.host_ifname.as_str() == link.name,
+            PortRef::Uplink { .. } => false,
+        };
         is_lost || model.port_by_id(port).is_some_and(is_host_side)
     };
     let delete = |link: &Link| Step::DeleteLink { port: link.index.into(), name: link.name.clone() };
@@ -204,10 +227,11 @@ fn deleted(model: &Model, actual: &Actual) -> Vec<Step> {
 }
 
 fn has_host_side(actual: &Actual, attachment: &Attachment) -> bool {
-    let is_it = |link: &Link| {
-        PortId::from(link.index) == attachment.port && link.name == attachment.host_ifname.as_str()
-    };
-    actual.host_sides.iter().any(is_it)
+    has_link(actual, attachment.port, &attachment.host_ifname)
+}
+
+fn has_link(actual: &Actual, port: PortId, name: &IfName) -> bool {
+    actual.host_sides.iter().any(|link| PortId::from(link.index) == port && link.name == name.as_str())
 }
 
 #[cfg(test)]

@@ -260,10 +260,11 @@ impl Drop for EtcNetns {
 #[test]
 fn two_switches_can_have_endpoints_of_the_same_name() {
     let (one, other) = (Switch::new("one"), Switch::new("two"));
-    for switch in [&one, &other] {
+    // The host has both networks' gateways, and they are called as the networks are.
+    for (switch, network) in [(&one, "red"), (&other, "blue")] {
         switch.done("up --datapath userspace");
-        switch.done("network create red");
-        switch.done("endpoint add same --network red --create-netns");
+        switch.done(&format!("network create {network}"));
+        switch.done(&format!("endpoint add same --network {network} --create-netns"));
         assert!(switch.has_netns("same"));
     }
 }

@@ -70,7 +70,7 @@ fn nothing_is_lost_while_the_daemon_is_killed_fifty_times() {
             assert_eq!(status.mode, "ebpf");
             assert_eq!(status.pid, wye.daemon_pid());
             let counts = (status.networks, status.endpoints, status.endpoints_not_ready, status.ports);
-            assert_eq!(counts, (1, 2, 0, 2), "restart {restart}");
+            assert_eq!(counts, (1, 2, 0, 3), "restart {restart}");
             assert_eq!(status.warnings, Vec::<String>::new());
             assert_eq!(wye.json::<Vec<Endpoint>>(&["endpoint", "ls"]), endpoints, "restart {restart}");
         }

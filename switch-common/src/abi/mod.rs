@@ -9,6 +9,7 @@ pub mod domain;
 pub mod event;
 pub mod fdb;
 pub mod group;
+pub mod host;
 pub mod names;
 pub mod neighbour;
 pub mod pod;
@@ -19,7 +20,7 @@ pub mod storm;
 pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
 pub const MAX_PORTS: u32 = 65_536;
@@ -41,3 +42,5 @@ pub const MAX_LISTS: u32 = MAX_DOMAINS + MAX_GROUPS;
 pub const MAX_GROUP_PORTS: u32 = 32_768;
 /// List entries of one switch: room for every port on its domain's list, whatever the groups have.
 pub const MAX_FLOOD_ENTRIES: u32 = 16_384 + MAX_GROUP_PORTS;
+/// Addresses of the host that gateway ports let through.
+pub const MAX_HOST_ADDRESSES: u32 = 16_384;

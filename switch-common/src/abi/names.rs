@@ -38,6 +38,8 @@ pub const MAP_SOURCES: &str = "SOURCES";
 pub const MAP_VLANS: &str = "VLANS";
 /// Who is at an address: `NeighbourKey` to `Neighbour`.
 pub const MAP_NEIGHBOURS: &str = "NEIGHBOURS";
+/// Addresses that the host has: `HostAddress` to `u32`.
+pub const MAP_HOST_ADDRESSES: &str = "HOST_ADDRESSES";
 /// Storm control by `gate_index`: `u32` to `StormGate`; memory-mapped by the daemon.
 pub const MAP_STORM: &str = "STORM";
 /// Groups: `GroupKey` to `ListId`.
@@ -68,13 +70,14 @@ pub const MAP_HEADERS: &str = "HEADERS";
 pub const MAP_JUMPS: &str = "JUMPS";
 
 /// All maps.
-pub const MAPS: [&str; 20] = [
+pub const MAPS: [&str; 21] = [
     MAP_PORTS,
     MAP_DOMAINS,
     MAP_FDB,
     MAP_SOURCES,
     MAP_VLANS,
     MAP_NEIGHBOURS,
+    MAP_HOST_ADDRESSES,
     MAP_STORM,
     MAP_GROUPS,
     MAP_LIST_LENGTHS,

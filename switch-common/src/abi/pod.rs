@@ -24,6 +24,7 @@ use crate::abi::{
     event::{DropEvent, EventGate},
     fdb::{FdbEntry, FdbKey},
     group::{FloodKey, GroupKey, ListId, SnoopRecord},
+    host::HostAddress,
     neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, PortState, SwitchConfig},
     source::SourceKey,
@@ -39,6 +40,7 @@ pod!(FdbKey, 12, [DomainId, u16, MacAddr, [u8; 2]]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
 pod!(NeighbourKey, 20, [DomainId, u16, [u8; 16]]);
 pod!(Neighbour, 12, [PortId, MacAddr, [u8; 2]]);
+pod!(HostAddress, 20, [u32, [u8; 16]]);
 pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
 pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
 pod!(StormGate, 16, [u64, u64]);

@@ -53,6 +53,8 @@ impl PortFlags {
     pub const MCAST_ROUTER: Self = Self(1 << 16);
     /// The interface behind the port is down: whatever is sent to it is lost.
     pub const DOWN: Self = Self(1 << 17);
+    /// The host itself is behind the port: it gets what is for its own addresses and sends from those only.
+    pub const GATEWAY: Self = Self(1 << 20);
 
     /// What a new port has until somebody says otherwise, as with a Linux bridge port.
     pub const DEFAULT: Self =
@@ -80,6 +82,14 @@ impl PortFlags {
     #[inline(always)]
     pub const fn lets_out(self) -> bool {
         self.0 & (Self::READY.0 | Self::BLOCKED.0 | Self::DOWN.0) == Self::READY.0
+    }
+
+    /// Whether frames go out through the port's interface as through any; those of other ports go straight into the other end,
+    /// which is in another namespace.
+    #[must_use]
+    #[inline(always)]
+    pub const fn sends_plainly(self) -> bool {
+        self.0 & (Self::UPLINK.0 | Self::GATEWAY.0) != 0
     }
 
     /// The switches that a flood can be subject to, as the lowest five bits.

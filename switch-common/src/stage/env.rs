@@ -6,6 +6,7 @@ use crate::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId, SNOOPED_BYTES},
+        host::HostAddress,
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
         source::{SourceKey, SourceScope},
@@ -119,6 +120,9 @@ pub trait Tables {
 
     /// The ports that a group goes to; [`ListId::NONE`] where it is not registered.
     fn group(&self, key: GroupKey) -> ListId;
+
+    /// Whether the host has an address that means something beyond a link.
+    fn is_host_address(&self, address: HostAddress) -> bool;
 
     /// A port's limit for a kind of flood, with its account.
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate;

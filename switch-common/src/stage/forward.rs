@@ -1,7 +1,8 @@
 //! Destination MAC to verdict: one port, a flood, the host, or a drop.
 //!
 //! Enforces: a frame leaves only within its domain, not through the port it came from (unless hairpin), not between
-//! isolated ports, not into a port whose MTU it exceeds, and not through one that is blocked or whose interface is down.
+//! isolated ports, not to the host where that would have to pass it on, not into a port whose MTU it exceeds, and not through one
+//! that is blocked or whose interface is down.
 
 use crate::{
     abi::{
@@ -12,6 +13,7 @@ use crate::{
     },
     stage::{
         env::{Clock, Frame, SIZED_SEGMENTS, Tables},
+        gateway,
         headers::Headers,
         multicast::{self, Aim},
         storm,
@@ -80,6 +82,9 @@ pub fn to_station<F: Frame, T: Tables, C: Clock>(
     }
     if both_isolated(port, &out) {
         return Err(DropReason::Isolated);
+    }
+    if out.flags().has(PortFlags::GATEWAY) && !gateway::takes(headers, &out, tables) {
+        return Err(DropReason::NoRoute);
     }
     if exceeds_mtu(frame, headers, &out) {
         return Err(DropReason::TooBig);

@@ -3,6 +3,7 @@
 pub mod env;
 pub mod flood;
 pub mod forward;
+pub mod gateway;
 pub mod guard;
 pub mod headers;
 pub mod learn;

@@ -1,7 +1,7 @@
 //! The stages' world in ordinary memory: a frame, tables and a clock whose contents a test says.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use switch_common::{
     DropReason, FloodKind,
@@ -10,6 +10,7 @@ use switch_common::{
         domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
+        host::HostAddress,
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
@@ -69,6 +70,7 @@ pub(crate) struct TestTables {
     pub(crate) vlans: RefCell<HashMap<Slot, VlanSet>>,
     pub(crate) neighbours: RefCell<HashMap<NeighbourKey, Neighbour>>,
     pub(crate) groups: RefCell<HashMap<GroupKey, ListId>>,
+    pub(crate) host_addresses: RefCell<HashSet<HostAddress>>,
     pub(crate) gates: RefCell<HashMap<(Slot, u8), StormGate>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
@@ -163,6 +165,10 @@ impl Tables for TestTables {
 
     fn group(&self, key: GroupKey) -> ListId {
         self.groups.borrow().get(&key).copied().unwrap_or(ListId::NONE)
+    }
+
+    fn is_host_address(&self, address: HostAddress) -> bool {
+        self.host_addresses.borrow().contains(&address)
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {

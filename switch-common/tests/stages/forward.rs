@@ -6,6 +6,7 @@ use switch_common::{
         addr::{DomainId, MacAddr, PortId},
         domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKind},
+        host::HostAddress,
         port::PortFlags,
     },
     stage::{
@@ -16,7 +17,7 @@ use switch_common::{
         vlan::Membership,
     },
     units::Nanos,
-    wire::{eth, tcp, vlan::TPID_8021Q},
+    wire::{eth, ipv6, tcp, udp, vlan::TPID_8021Q},
 };
 
 use crate::{
@@ -80,6 +81,50 @@ fn groups_are_flooded_by_their_kind_whatever_the_fdb_says() {
         tables.put(dst, static_entry(port(2)));
         assert_eq!(forwarded(&tables, &to(dst)), Ok(Verdict::flood(kind)));
     }
+}
+
+/// A port, the host behind port 2, which has 10.0.0.2 and fd00::2, and `payload` on its way to the host's MAC.
+fn to_host(ethertype: u16, payload: &[u8]) -> Result<Verdict, DropReason> {
+    let tables = TestTables::with_ports(2);
+    tables.set_port(2, DOMAIN, 0, ready(PortFlags::DEFAULT.with(PortFlags::GATEWAY, true)));
+    tables.put(mac(2), FdbEntry::new(port(2), FdbKind::Endpoint, Nanos(0)));
+    let own = [HostAddress::ipv4([10, 0, 0, 2]), HostAddress::ipv6(build::ipv6_address(2))];
+    tables.host_addresses.borrow_mut().extend(own);
+    forwarded(&tables, &TestFrame::new(build::eth(mac(2), mac(1), ethertype, payload)))
+}
+
+fn datagram_v4() -> Vec<u8> {
+    build::ipv4(udp::PROTO, &build::udp(1, 2, b""))
+}
+
+fn datagram_v6() -> Vec<u8> {
+    build::ipv6(udp::PROTO, &build::udp(1, 2, b""))
+}
+
+#[test]
+fn host_gets_what_is_for_its_own_addresses() {
+    let delivered = Ok(Verdict::forward(port(2)));
+    assert_eq!(to_host(eth::TYPE_IPV4, &datagram_v4()), delivered);
+    for dst in [build::ipv6_address(2), ipv6::link_local(mac(2))] {
+        let packet = build::between(build::ipv6_address(1), dst, datagram_v6());
+        assert_eq!(to_host(eth::TYPE_IPV6, &packet), delivered, "{dst:?}");
+    }
+    let request = build::arp(1, (mac(1), [10, 0, 0, 1]), (MacAddr::ZERO, [10, 0, 0, 2]));
+    assert_eq!(to_host(eth::TYPE_ARP, &request), delivered);
+}
+
+#[test]
+fn host_gets_nothing_that_it_would_have_to_pass_on() {
+    let no_route = Err(DropReason::NoRoute);
+    for dst in [[10, 0, 0, 3], [127, 0, 0, 1], [224, 0, 0, 1], [255; 4]] {
+        let packet = build::between([10, 0, 0, 1], dst, datagram_v4());
+        assert_eq!(to_host(eth::TYPE_IPV4, &packet), no_route, "{dst:?}");
+    }
+    for dst in [build::ipv6_address(3), ipv6::link_local(mac(1)), ipv6::ALL_NODES] {
+        let packet = build::between(build::ipv6_address(1), dst, datagram_v6());
+        assert_eq!(to_host(eth::TYPE_IPV6, &packet), no_route, "{dst:?}");
+    }
+    assert_eq!(to_host(0x8847, b"a label of somebody's"), no_route);
 }
 
 #[test]

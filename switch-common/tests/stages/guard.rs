@@ -4,6 +4,7 @@ use switch_common::{
     DropReason, PuntReason, Verdict,
     abi::{
         addr::MacAddr,
+        host::HostAddress,
         port::PortFlags,
         source::{SourceKey, SourceScope},
     },
@@ -119,6 +120,35 @@ fn another_source_ip_is_refused() {
         DropReason::SourceIp,
         v4(build::between(OTHER_IP, IP, build::ipv4_with(udp::PROTO, &[], 100, b"payload"))),
     );
+}
+
+#[test]
+fn the_host_behind_a_gateway_may_use_its_own_addresses_and_no_others() {
+    let tables = tables();
+    let flags = ready(PortFlags::GUARD.with(PortFlags::GATEWAY, true));
+    tables.set_port(1, DOMAIN, 0, flags);
+    let own = [HostAddress::ipv4([192, 0, 2, 1]), HostAddress::ipv6(ip6(9))];
+    tables.host_addresses.borrow_mut().extend(own);
+    let udp = build::udp(1, 2, b"");
+    let v4_from = |ip| v4(build::between(ip, OTHER_IP, build::ipv4(udp::PROTO, &udp)));
+    let v6_from = |ip| from_ip6(ip, build::ipv6(udp::PROTO, &udp));
+    let announced = |ip| arp(2, (OWN, ip));
+    for frame in
+        [v4_from([192, 0, 2, 1]), v6_from(ip6(9)), v6_from(ipv6::link_local(OWN)), announced([192, 0, 2, 1])]
+    {
+        assert_eq!(judged(&tables, &TestFrame::new(frame)), Ok(()));
+    }
+    let others =
+        from(OTHER, eth::TYPE_IPV4, &build::between([192, 0, 2, 1], IP, build::ipv4(udp::PROTO, &udp)));
+    for (frame, reason) in [
+        (v4_from(IP), DropReason::SourceIp),
+        (v4_from([127, 0, 0, 1]), DropReason::SourceIp),
+        (v6_from(ip6(1)), DropReason::SourceIp),
+        (announced(IP), DropReason::ArpSpoof),
+        (others, DropReason::SourceMac),
+    ] {
+        assert_eq!(judged(&tables, &TestFrame::new(frame)), Err(Verdict::drop(reason)));
+    }
 }
 
 #[test]

@@ -74,8 +74,8 @@ struct Create {
     /// Largest packet in bytes, without Ethernet header.
     #[arg(long, allow_negative_numbers = true, value_name = "BYTES")]
     mtu: Option<u32>,
-    /// An option: uplink=IFACE, ageing=SECS, suppress=on|off, loop-guard=on|off, unknown-neighbours=flood|drop, snooping=on|off,
-    /// querier=on|off, query-interval=SECS.
+    /// An option: uplink=IFACE, gateway=on|off, ageing=SECS, suppress=on|off, loop-guard=on|off, unknown-neighbours=flood|drop,
+    /// snooping=on|off, querier=on|off, query-interval=SECS.
     #[arg(long = "opt", value_name = "KEY=VALUE", value_parser = parse::key_value)]
     options: Vec<(String, String)>,
 }

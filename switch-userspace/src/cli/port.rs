@@ -79,7 +79,7 @@ struct Mdb {
 /// Set a port's switches; those that are not named stay.
 #[derive(Debug, Args)]
 struct Set {
-    /// EP, or EP:IFNAME where the endpoint has several; an uplink's interface.
+    /// EP, or EP:IFNAME where the endpoint has several; an uplink's interface; a network, for its gateway.
     port: String,
     #[command(flatten)]
     change: Change,
@@ -327,5 +327,6 @@ fn kind(kind: PortKind) -> &'static str {
     match kind {
         PortKind::Endpoint => "endpoint",
         PortKind::Uplink => "uplink",
+        PortKind::Gateway => "gateway",
     }
 }

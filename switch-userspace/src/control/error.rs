@@ -72,6 +72,26 @@ pub enum ControlError {
         /// Why.
         why: String,
     },
+    /// The host has an interface that is called as a network's gateway would be.
+    #[error(
+        "the host has an interface called {ifname} already, and the network's gateway is one of that name"
+    )]
+    GatewayNameTaken {
+        /// The interface.
+        ifname: String,
+    },
+    /// The host's end of a gateway's pair is not where it was.
+    #[error("{ifname}, the gateway's interface, is not among the host's interfaces any more")]
+    NoGateway {
+        /// The interface.
+        ifname: String,
+    },
+    /// A gateway is to go unguarded.
+    #[error("the gateway of network {network} is always guarded: the host would let everybody in otherwise")]
+    UnguardedGateway {
+        /// The network.
+        network: String,
+    },
     /// Every interface index that a port may have is in use.
     #[error("every interface index below {limit} is in use")]
     NoFreeIndex {
@@ -126,12 +146,14 @@ impl ControlError {
             Self::Netns(error) => class::of_netns(error),
             Self::Datapath(error) => class::of_datapath(error),
             Self::Store(error) | Self::NotForgotten(error) => class::of_store(error),
-            Self::NoNetns { .. } | Self::NoUplink { .. } => ExitClass::NotFound,
+            Self::NoNetns { .. } | Self::NoUplink { .. } | Self::NoGateway { .. } => ExitClass::NotFound,
             Self::NetnsExists { .. }
             | Self::NetnsGone { .. }
             | Self::InterfaceExists { .. }
             | Self::DefaultRouteExists { .. }
             | Self::UnfitUplink { .. }
+            | Self::GatewayNameTaken { .. }
+            | Self::UnguardedGateway { .. }
             | Self::OwnMac { .. } => ExitClass::Conflict,
             Self::NoFreeIndex { .. } | Self::Teardown(_) | Self::Stopping => ExitClass::Failed,
             Self::LeftBehind { cause, .. } => cause.class(),
@@ -154,6 +176,9 @@ impl ControlError {
             | Self::DefaultRouteExists { .. }
             | Self::NoUplink { .. }
             | Self::UnfitUplink { .. }
+            | Self::GatewayNameTaken { .. }
+            | Self::NoGateway { .. }
+            | Self::UnguardedGateway { .. }
             | Self::NoFreeIndex { .. }
             | Self::OwnMac { .. }
             | Self::Stopping => String::from("nothing was changed"),
@@ -174,6 +199,9 @@ impl ControlError {
             Self::DefaultRouteExists { .. } => {
                 Some("delete that route, or use a network made with --internal".into())
             }
+            Self::GatewayNameTaken { .. } => {
+                Some("give the network another name, or rename that interface".into())
+            }
             Self::NoUplink { .. } => Some("`ip link` lists the host's interfaces".into()),
             Self::Teardown(_) | Self::NotForgotten(_) => {
                 Some("repeat the command once the cause is gone".into())
@@ -183,6 +211,8 @@ impl ControlError {
             | Self::Datapath(_)
             | Self::Store(_)
             | Self::UnfitUplink { .. }
+            | Self::NoGateway { .. }
+            | Self::UnguardedGateway { .. }
             | Self::NoFreeIndex { .. }
             | Self::OwnMac { .. }
             | Self::Stopping => None,

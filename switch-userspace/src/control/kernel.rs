@@ -61,7 +61,28 @@ pub(super) struct PortRecord<'a> {
     pub(super) addresses: &'a [IpNet],
     /// How it sorts frames by VLAN; `None` where its network knows none.
     pub(super) vlans: Option<PortVlans>,
-    pub(super) is_uplink: bool,
+    pub(super) role: Role,
+}
+
+/// What a port is to the datapath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// An endpoint's.
+    Endpoint,
+    /// An interface of the host.
+    Uplink,
+    /// The host's own. It is always guarded: the host would be a way in for everybody otherwise.
+    Gateway,
+}
+
+impl Role {
+    fn flags(self) -> PortFlags {
+        match self {
+            Self::Endpoint => PortFlags::NONE,
+            Self::Uplink => PortFlags::UPLINK,
+            Self::Gateway => PortFlags::GATEWAY.union(PortFlags::GUARD),
+        }
+    }
 }
 
 impl PortRecord<'_> {
@@ -70,7 +91,7 @@ impl PortRecord<'_> {
         let flags = self
             .settings
             .flags()
-            .with(PortFlags::UPLINK, self.is_uplink)
+            .union(self.role.flags())
             .with(PortFlags::MORE_SOURCES, !self.sources().is_empty())
             .with(PortFlags::READY, true)
             .with(PortFlags::BLOCKED, self.condition.is_blocked)

@@ -1,4 +1,5 @@
-//! What happens to interfaces: endpoints that lose theirs, ports that follow an MTU and a carrier, uplinks that come and go.
+//! What happens to interfaces: endpoints that lose theirs, ports that follow an MTU and a carrier, uplinks that come and go,
+//! gateways that were deleted.
 //!
 //! An event is a hint: what it seems to say is looked up before anything is done, because events of other namespaces come
 //! the same way and a container can make interfaces as it likes.
@@ -18,6 +19,8 @@ impl Control {
         let followed = match event {
             LinkEvent::Changed(link) => self.follow_change(&link),
             LinkEvent::Deleted(link) => self.follow_deletion(&link),
+            LinkEvent::Readdressed if self.model.gateways().next().is_none() => Ok(()),
+            LinkEvent::Readdressed => self.kernel.tell_host_addresses(),
             LinkEvent::Resync => self.follow_everything(),
         };
         if let Err(error) = followed {
@@ -87,6 +90,9 @@ impl Control {
         {
             return self.follow_uplink(&network, ifname.as_str());
         }
+        if let Some(network) = self.gateway_of(link) {
+            return self.follow_gateway(&network);
+        }
         if let Some(PortRef::Endpoint { endpoint, attachment, .. }) =
             self.model.port_by_id(PortId::from(link.index))
             && link.name == attachment.host_ifname.as_str()
@@ -119,6 +125,10 @@ impl Control {
                 let (network, ifname) = (network.clone(), uplink.ifname.clone());
                 self.follow_uplink(&network, ifname.as_str())
             }
+            Some(PortRef::Gateway { network, gateway }) if gateway.host_ifname.as_str() == link.name => {
+                let network = network.clone();
+                self.heal_gateway(&network)
+            }
             _ => Ok(()),
         }
     }
@@ -135,7 +145,18 @@ impl Control {
         for (network, ifname) in &uplinks {
             self.follow_uplink(network, ifname.as_str())?;
         }
-        Ok(())
+        let networks: Vec<_> = self.model.gateways().map(|(name, ..)| name.clone()).collect();
+        for network in &networks {
+            self.heal_gateway(network)?;
+            self.follow_gateway(network)?;
+        }
+        self.kernel.tell_host_addresses()
+    }
+
+    /// The network whose gateway's end an interface of the host is.
+    fn gateway_of(&self, link: &Link) -> Option<NetworkName> {
+        let mut gateways = self.model.gateways();
+        gateways.find(|(.., gateway)| gateway.is_end(link)).map(|(name, ..)| name.clone())
     }
 
     /// Where the host's side is gone, its port goes too.

@@ -9,6 +9,7 @@ mod connect;
 mod endpoint;
 mod error;
 mod fdb;
+mod gateway;
 pub mod handle;
 mod inner;
 mod kernel;

@@ -5,7 +5,7 @@ use switch_common::units::Nanos;
 use super::{Control, error::ControlError, kernel::Kernel, network_name, now, uplink::condition_of};
 use crate::{
     api::types::{ErrorBody, EventKind, Network, NetworkCreate, Removed},
-    model::{self, NetworkName, NetworkSpec, Options},
+    model::{self, Model, NetworkName, NetworkSpec, Occupied, Options},
     netns::Undo,
 };
 
@@ -65,24 +65,43 @@ impl Control {
         let mut next = self.model.clone();
         let mut spec = spec(wish);
         spec.uplinks_mtu = self.kernel.least_mtu(&uplinks)?;
-        next.add_network(&name, spec, &self.kernel.occupied()?, now())?;
+        next.add_network(&name, spec, &self.occupied()?, now())?;
         for ifname in &uplinks {
             self.kernel.choose_uplink(&mut next, &name, ifname)?;
         }
-        self.transact(next, |kernel, undo, next| kernel.add_network(undo, next.network(&name)?))?;
-        self.note_uplinks(&name)?;
+        if next.network(&name)?.wants_gateway {
+            self.kernel.choose_gateway(&mut next, &self.settings.instance, &name)?;
+        }
+        self.transact(next, |kernel, undo, next| kernel.add_network(undo, next, &name))?;
+        self.note_ports(&name)?;
         self.hub.publish(EventKind::NetworkCreated { network: name.to_string() });
         Ok(self.view_network(&name, self.model.network(&name)?))
     }
 
+    /// What the host uses, its own ports on networks aside: those networks are in the model.
+    fn occupied(&self) -> Result<Vec<Occupied>, ControlError> {
+        let mut occupied = self.kernel.occupied()?;
+        let is_gateway = |name: &String| {
+            self.model.networks.get(name.as_str()).is_some_and(|network| network.gateway.is_some())
+        };
+        occupied.retain(|other| !other.interface.as_ref().is_some_and(is_gateway));
+        Ok(occupied)
+    }
+
     fn remove_networks(&mut self, names: &[NetworkName]) -> Result<(), ControlError> {
         let mut next = self.model.clone();
-        let removed: Vec<_> = names.iter().map(|name| next.remove_network(name)).collect::<Result<_, _>>()?;
+        let removed: Vec<_> = names
+            .iter()
+            .map(|name| Ok((name, next.remove_network(name)?)))
+            .collect::<Result<_, ControlError>>()?;
         self.transact(next, |kernel, undo, _| {
-            removed.iter().try_for_each(|network| kernel.remove_network(undo, network))
+            removed.iter().try_for_each(|(name, network)| kernel.remove_network(undo, name, network))
         })?;
-        for uplink in removed.iter().flat_map(|network| &network.uplinks) {
-            self.forget_port(uplink.slot);
+        for (_, network) in &removed {
+            let gateway = network.gateway.as_ref().map(|gateway| gateway.slot);
+            for slot in network.uplinks.iter().map(|uplink| uplink.slot).chain(gateway) {
+                self.forget_port(slot);
+            }
         }
         for name in names {
             self.hub.publish(EventKind::NetworkRemoved { network: name.to_string() });
@@ -92,8 +111,14 @@ impl Control {
 }
 
 impl Kernel {
-    /// Makes a network's domain and its uplinks' ports.
-    fn add_network<'a>(&'a self, undo: &mut Undo<'a>, network: &model::Network) -> Result<(), ControlError> {
+    /// Makes a network's domain and the ports of its uplinks and its gateway.
+    fn add_network<'a>(
+        &'a self,
+        undo: &mut Undo<'a>,
+        model: &mut Model,
+        name: &NetworkName,
+    ) -> Result<(), ControlError> {
+        let network = model.network(name)?;
         let domain = network.domain;
         self.set_domain(network)?;
         undo.push(format!("remove domain {}", domain.0), move || {
@@ -104,6 +129,10 @@ impl Kernel {
             let link = link.ok_or_else(|| ControlError::NoUplink { ifname: uplink.ifname.to_string() })?;
             self.plug_uplink(undo, network, uplink, condition_of(network, &link))?;
         }
+        if let Some(mut gateway) = network.gateway.clone() {
+            self.plug_gateway(undo, model, name, &mut gateway)?;
+            model.put_gateway(name, gateway);
+        }
         Ok(())
     }
 
@@ -112,14 +141,20 @@ impl Kernel {
         self.datapath(|datapath| datapath.set_domain(network.domain, ageing, network.flags()))
     }
 
-    /// Takes a network's uplinks and its domain away.
+    /// Takes a network's uplinks, its gateway and its domain away.
     fn remove_network<'a>(
         &'a self,
         undo: &mut Undo<'a>,
+        name: &NetworkName,
         network: &model::Network,
     ) -> Result<(), ControlError> {
-        let whole = network.clone();
-        undo.push(format!("restore domain {}", whole.domain.0), move || self.restore_network(&whole));
+        let mut whole = Model::default();
+        whole.networks.insert(name.clone(), network.clone());
+        let back = name.clone();
+        undo.push(format!("restore network {name}"), move || self.restore_network(&whole, &back));
+        if let Some(gateway) = &network.gateway {
+            self.unplug_gateway(gateway)?;
+        }
         for uplink in &network.uplinks {
             self.release_uplink(uplink)?;
         }
@@ -127,8 +162,16 @@ impl Kernel {
     }
 
     /// Makes what is missing of a network that is to stay. Uplinks that the host does not have now are no failure.
-    fn restore_network(&self, network: &model::Network) -> Result<(), ControlError> {
+    fn restore_network(&self, model: &Model, name: &NetworkName) -> Result<(), ControlError> {
+        let network = model.network(name)?;
         self.set_domain(network)?;
+        if let Some(mut gateway) = network.gateway.clone()
+            && !self.is_host_side(gateway.port, &gateway.host_ifname)?
+        {
+            let mut undo = Undo::new();
+            self.plug_gateway(&mut undo, model, name, &mut gateway)?;
+            undo.commit();
+        }
         for uplink in &network.uplinks {
             let Some(link) = self.uplink_link(uplink)? else { continue };
             let mut undo = Undo::new();

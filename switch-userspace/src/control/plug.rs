@@ -16,13 +16,13 @@ use switch_common::{
 use super::{
     condition::Condition,
     error::ControlError,
-    kernel::{Kernel, PortRecord},
+    kernel::{Kernel, PortRecord, Role},
 };
 use crate::{
     model::{Attachment, Model, Network},
     netns::{
-        AddressFlags, ErrorKind, Family, IfIndex, LinkSettings, Netlink, Netns, NetnsError, Route, Sysctl,
-        TeardownFailure, Undo,
+        AddressFlags, ErrorKind, Family, IfIndex, IfName, LinkSettings, Netlink, Netns, NetnsError, Route,
+        Sysctl, TeardownFailure, Undo,
     },
 };
 
@@ -47,9 +47,26 @@ impl Kernel {
         inside: &Netns,
     ) -> Result<(), ControlError> {
         let network = model.network(&attachment.network)?;
-        self.make_pair(undo, model, network, attachment, inside)?;
+        let peer = LinkSettings {
+            name: Some(attachment.ifname.clone()),
+            mac: Some(attachment.mac),
+            mtu: Some(network.mtu),
+            netns: Some(inside),
+            ..LinkSettings::default()
+        };
+        attachment.port = match self.make_pair(undo, model, attachment.port, &attachment.host_ifname, &peer) {
+            Err(ControlError::Netns(error))
+                if error.kind() == ErrorKind::Exists && has_link(inside, attachment)? =>
+            {
+                return Err(ControlError::InterfaceExists {
+                    ifname: attachment.ifname.to_string(),
+                    netns: inside.label().to_owned(),
+                });
+            }
+            made => made?,
+        };
         let port = attachment.port;
-        self.quiet_host_side(attachment)?;
+        self.quiet_host_side(&attachment.host_ifname)?;
         self.add_port(undo, network, &record(network, attachment, Condition::up(network.mtu)))?;
         self.datapath(|datapath| datapath.set_neighbours(port, &neighbours(network, attachment)))?;
         self.ports.set_link(port.into(), &up(true))?;
@@ -77,52 +94,39 @@ impl Kernel {
         }
     }
 
-    fn make_pair<'a>(
+    /// Makes a veth pair with the host side `name` and `peer`, and returns the index of the host side: `index`, or another where
+    /// somebody else took that.
+    pub(super) fn make_pair<'a>(
         &'a self,
         undo: &mut Undo<'a>,
         model: &Model,
-        network: &Network,
-        attachment: &mut Attachment,
-        inside: &Netns,
-    ) -> Result<(), ControlError> {
+        mut index: PortId,
+        name: &IfName,
+        peer: &LinkSettings<'_>,
+    ) -> Result<PortId, ControlError> {
         for attempt in 1.. {
             let host = LinkSettings {
-                index: Some(attachment.port.into()),
-                name: Some(attachment.host_ifname.clone()),
+                index: Some(index.into()),
+                name: Some(name.clone()),
                 mtu: Some(HOST_SIDE_MTU),
                 ..LinkSettings::default()
             };
-            let peer = LinkSettings {
-                name: Some(attachment.ifname.clone()),
-                mac: Some(attachment.mac),
-                mtu: Some(network.mtu),
-                netns: Some(inside),
-                ..LinkSettings::default()
-            };
-            match self.ports.create_veth(&host, &peer) {
+            match self.ports.create_veth(&host, peer) {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::IndexTaken && attempt < INDEX_ATTEMPTS => {
-                    attachment.port = self.free_index(model)?;
-                }
-                Err(error) if error.kind() == ErrorKind::Exists && has_link(inside, attachment)? => {
-                    return Err(ControlError::InterfaceExists {
-                        ifname: attachment.ifname.to_string(),
-                        netns: inside.label().to_owned(),
-                    });
+                    index = self.free_index(model)?;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        let index = IfIndex::from(attachment.port);
-        undo.push(format!("delete interface {}", attachment.host_ifname), move || {
-            ignore_gone(self.ports.delete_link(index))
+        undo.push(format!("delete interface {name}"), move || {
+            ignore_gone(self.ports.delete_link(index.into()))
         });
-        Ok(())
+        Ok(index)
     }
 
     /// The host has no business on a port: no address of its own, no answers.
-    fn quiet_host_side(&self, attachment: &Attachment) -> Result<(), ControlError> {
-        let name = &attachment.host_ifname;
+    pub(super) fn quiet_host_side(&self, name: &IfName) -> Result<(), ControlError> {
         self.in_port_netns(|| Sysctl::interface(Family::Ipv6, name, "disable_ipv6").set_if_there("1"))
     }
 }
@@ -142,25 +146,29 @@ pub(super) fn record<'a>(
         settings: attachment.settings.clone(),
         addresses: &attachment.addresses,
         vlans: network.vlans_of(&attachment.settings),
-        is_uplink: false,
+        role: Role::Endpoint,
     }
 }
 
 /// The addresses that an endpoint is known at: its own, and the link-local one that its MAC makes. Where it may use one of them with
 /// another MAC, it is known there.
 pub(super) fn neighbours(network: &Network, attachment: &Attachment) -> Vec<(NeighbourKey, MacAddr)> {
-    let key = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => NeighbourKey::ipv4(network.domain, ip.octets()),
-        IpAddr::V6(ip) => NeighbourKey::ipv6(network.domain, ip.octets()),
-    };
     let has_v6 = attachment.addresses.iter().any(|net| net.addr().is_ipv6());
     let link_local = has_v6.then(|| IpAddr::from(ipv6::link_local(attachment.mac)));
     let ips = attachment.addresses.iter().map(|net| net.addr()).chain(link_local);
     let allowed = |ip| attachment.settings.allow.iter().rev().find(|pair| pair.ip == Some(ip));
-    ips.map(|ip| (key(ip), allowed(ip).map_or(attachment.mac, |pair| pair.mac))).collect()
+    ips.map(|ip| (neighbour_key(network, ip), allowed(ip).map_or(attachment.mac, |pair| pair.mac))).collect()
 }
 
-fn up(on: bool) -> LinkSettings<'static> {
+/// The key of what is known at an address of a network.
+pub(super) fn neighbour_key(network: &Network, ip: IpAddr) -> NeighbourKey {
+    match ip {
+        IpAddr::V4(ip) => NeighbourKey::ipv4(network.domain, ip.octets()),
+        IpAddr::V6(ip) => NeighbourKey::ipv6(network.domain, ip.octets()),
+    }
+}
+
+pub(super) fn up(on: bool) -> LinkSettings<'static> {
     LinkSettings { up: Some(on), ..LinkSettings::default() }
 }
 

@@ -16,6 +16,7 @@ use super::{
     Control,
     condition::Condition,
     error::ControlError,
+    gateway,
     kernel::{Kernel, PortRecord},
     plug,
     uplink::{self, condition_of},
@@ -60,6 +61,9 @@ impl Control {
     fn try_set_port(&mut self, name: &str, change: PortChange) -> Result<Port, ControlError> {
         let port = self.model.port_by_name(name)?;
         let settings = changed(port.settings().clone(), change);
+        if matches!(port, PortRef::Gateway { .. }) && !settings.guard {
+            return Err(ControlError::UnguardedGateway { network: port.network().to_string() });
+        }
         let network = port.network().clone();
         let mut next = self.model.clone();
         next.set_port(port.slot(), &settings);
@@ -106,6 +110,7 @@ impl Control {
         Ok(match port {
             PortRef::Endpoint { attachment, .. } => plug::record(network, attachment, condition),
             PortRef::Uplink { uplink, .. } => uplink::uplink_record(network, uplink, condition),
+            PortRef::Gateway { gateway, .. } => gateway::gateway_record(network, gateway, condition),
         })
     }
 
@@ -117,7 +122,7 @@ impl Control {
         let (groups, groups_refused) = self.snooping.count_of(port.id());
         let endpoint = match port {
             PortRef::Endpoint { endpoint, .. } => Some(endpoint.to_string()),
-            PortRef::Uplink { .. } => None,
+            PortRef::Uplink { .. } | PortRef::Gateway { .. } => None,
         };
         Ok(Port {
             name: port.name(),
@@ -146,13 +151,16 @@ impl Control {
         })
     }
 
-    /// Notes the condition of the uplinks of a new network.
-    pub(super) fn note_uplinks(&mut self, name: &NetworkName) -> Result<(), ControlError> {
+    /// Notes the condition of the uplinks and the gateway of a new network.
+    pub(super) fn note_ports(&mut self, name: &NetworkName) -> Result<(), ControlError> {
         let network = self.model.network(name)?;
         for uplink in &network.uplinks {
             let link = self.kernel.host_link(uplink.ifname.as_str())?;
             let condition = link.map_or(Condition::up(network.mtu), |link| condition_of(network, &link));
             self.attached.insert(uplink.slot, condition);
+        }
+        if let Some(gateway) = &network.gateway {
+            self.attached.insert(gateway.slot, Condition::up(network.mtu));
         }
         Ok(())
     }
@@ -177,6 +185,7 @@ impl Written {
     fn of(network: &Network, port: &PortRef<'_>, record: &PortRecord<'_>) -> Self {
         let neighbours = match port {
             PortRef::Endpoint { attachment, .. } => plug::neighbours(network, attachment),
+            PortRef::Gateway { gateway, .. } => gateway::neighbours(network, gateway),
             PortRef::Uplink { .. } => Vec::new(),
         };
         Self {

@@ -5,6 +5,7 @@ use std::process;
 use super::{Control, error::ControlError, netns::remove_owned, plug::failure};
 use crate::{
     api::types::{ErrorBody, Stop, Stopped},
+    model::Model,
     netns::{Link, NetnsError, TeardownErrors, TeardownFailure},
     run_dir,
 };
@@ -48,6 +49,8 @@ impl Control {
             return Err(ControlError::Teardown(TeardownErrors { failures }));
         }
         self.store.remove()?;
+        // What is heard of the interfaces that went concerns nobody any more.
+        self.model = Model::default();
         Ok(run_dir::forget_start(&self.settings.run_dir).map_err(|source| {
             NetnsError::system("forget the start in", self.settings.run_dir.display(), source)
         })?)

@@ -93,6 +93,8 @@ impl Control {
     /// Makes the kernel follow the model, and the model the kernel where an interface has another index.
     fn reconcile(&mut self) -> Result<(), ControlError> {
         let before = self.model.clone();
+        self.kernel.tell_host_addresses()?;
+        self.add_missing_gateways();
         let actual = self.actual()?;
         self.model.lost.retain(|lost| actual.ports.iter().any(|port| port.id == lost.port));
         for port in actual.ports.iter().filter(|port| port.config.flags().has(PortFlags::BLOCKED)) {
@@ -159,6 +161,8 @@ impl Control {
                 self.or_mark(endpoint, |control| control.replug(endpoint, *slot))
             }
             Step::AdoptUplink { network, ifname, port } => self.adopt_uplink(network, ifname, *port),
+            Step::AdoptGateway { network } => self.adopt_gateway(network),
+            Step::PlugGateway { network } => self.replug_gateway(network),
             Step::NoteStale { endpoint, reason } => {
                 self.mark(endpoint, EndpointState::Stale, reason.clone());
                 Ok(())
@@ -253,6 +257,8 @@ fn told(step: &Step) -> String {
         Step::Adopt { endpoint, .. } => format!("taking over a port of endpoint {endpoint}"),
         Step::Replug { endpoint, .. } => format!("making an interface of endpoint {endpoint} again"),
         Step::AdoptUplink { ifname, .. } => format!("taking over uplink {ifname}"),
+        Step::AdoptGateway { network } => format!("taking over the gateway of network {network}"),
+        Step::PlugGateway { network } => format!("making the gateway of network {network}"),
         Step::NoteStale { endpoint, .. } => format!("looking at endpoint {endpoint}"),
     }
 }

@@ -5,7 +5,7 @@ use switch_common::abi::addr::PortId;
 use super::{
     condition::Condition,
     error::ControlError,
-    kernel::{Kernel, PortRecord, existing},
+    kernel::{Kernel, PortRecord, Role, existing},
     plug::{failure, ignore_gone},
 };
 use crate::{
@@ -30,6 +30,9 @@ impl Kernel {
         }
         if self.is_host_ifname(&link.name) {
             return Err(unfit("it is a port of this switch already"));
+        }
+        if let Some((owner, ..)) = model.gateways().find(|(.., gateway)| gateway.is_end(&link)) {
+            return Err(unfit(&format!("it is the gateway of network {owner}")));
         }
         let mac = link.mac.filter(|mac| !mac.is_zero()).ok_or_else(|| unfit("it has no MAC address"))?;
         let port = PortId::from(link.index);
@@ -111,7 +114,7 @@ impl Kernel {
     }
 }
 
-/// The condition of an uplink's port that is not blocked. Its MTU is at most its network's.
+/// The condition of a port whose interface of the host is `link`, and that is not blocked. Its MTU is at most its network's.
 pub(super) fn condition_of(network: &Network, link: &Link) -> Condition {
     Condition { mtu: link.mtu.min(network.mtu), is_down: !link.carrier, is_blocked: false }
 }
@@ -127,6 +130,6 @@ pub(super) fn uplink_record(network: &Network, uplink: &Uplink, condition: Condi
         settings: uplink.settings.clone(),
         addresses: &[],
         vlans: network.vlans_of(&uplink.settings),
-        is_uplink: true,
+        role: Role::Uplink,
     }
 }

@@ -3,7 +3,7 @@
 use super::{Control, plug::default_gateways};
 use crate::{
     api::types::{self, EndpointState, NetnsRef, PortKind},
-    model::{Attachment, Endpoint, EndpointName, Network, NetworkName, PortRef, Subnet, Uplink},
+    model::{Attachment, Endpoint, EndpointName, Gateway, Network, NetworkName, PortRef, Subnet, Uplink},
     netns::IfName,
 };
 
@@ -24,6 +24,8 @@ impl Control {
             querier: network.querier,
             query_interval_secs: network.query_interval_secs,
             uplinks: network.uplinks.iter().map(|uplink| uplink.ifname.to_string()).collect(),
+            gateway_port: network.gateway.as_ref().map(|_| name.to_string()),
+            gateway_mac: network.gateway.as_ref().map(|gateway| gateway.mac.to_string()),
             options: network.options.clone(),
             endpoints: self.model.attachments_of(name).map(|(endpoint, _)| endpoint.to_string()).collect(),
             created: network.created.to_string(),
@@ -81,6 +83,7 @@ pub(super) fn kind(port: &PortRef<'_>) -> PortKind {
     match port {
         PortRef::Endpoint { .. } => PortKind::Endpoint,
         PortRef::Uplink { .. } => PortKind::Uplink,
+        PortRef::Gateway { .. } => PortKind::Gateway,
     }
 }
 
@@ -89,5 +92,6 @@ pub(super) fn host_ifname<'a>(port: &PortRef<'a>) -> &'a IfName {
     match port {
         PortRef::Endpoint { attachment: Attachment { host_ifname, .. }, .. } => host_ifname,
         PortRef::Uplink { uplink: Uplink { ifname, .. }, .. } => ifname,
+        PortRef::Gateway { gateway: Gateway { host_ifname, .. }, .. } => host_ifname,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     datapath::{EventSource, SeenProbe, SnoopSource},
     events::Hub,
     multicast::message,
-    netns::{Monitor, NetnsError},
+    netns::{LinkEvent, Monitor, NetnsError},
 };
 use switch_common::{DropReason, abi::event::DropEvent};
 
@@ -54,6 +54,10 @@ impl From<Gone> for WatchEnd {
 
 fn forward_link_event(monitor: &mut Monitor, control: &Handle<Control>) -> Result<(), WatchEnd> {
     let event = monitor.wait_event(None).map_err(WatchEnd::Broken)?;
+    if event == Some(LinkEvent::Readdressed) {
+        // One look is enough for all that happened so far; who hears of addresses hears of nothing else.
+        while monitor.next_event().map_err(WatchEnd::Broken)?.is_some() {}
+    }
     if let Some(event) = event {
         control.post(move |control| control.link_event(event))?;
     }

@@ -3,7 +3,7 @@
 //! A datapath owns frames, tables and counters; it does not own interfaces. The control plane makes the interfaces (in
 //! the namespace that [`Datapath::port_netns`] names), then attaches them as ports.
 
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, io, path::PathBuf, time::Duration};
 
 use crossbeam::channel::Receiver;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use switch_common::{
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
         group::GroupKey,
+        host::HostAddress,
         neighbour::NeighbourKey,
         port::{PortConfig, PortState},
         source::{SourceKey, SourceScope},
@@ -355,6 +356,12 @@ pub trait Datapath: Send {
         only: Option<PortId>,
         frame: &[u8],
     ) -> Result<(), DatapathError>;
+
+    /// Makes `addresses` all that the host behind gateway ports has, effective from the next frame on.
+    ///
+    /// # Errors
+    /// The table is full or could not be written; then none is there beside them.
+    fn set_host_addresses(&mut self, addresses: &BTreeSet<HostAddress>) -> Result<(), DatapathError>;
 
     /// Limits the floods of a slot's port, effective from the next frame on; what has not changed goes on counting. The port's
     /// record says whether there are limits (`PortFlags::STORM`).

@@ -146,7 +146,7 @@ impl Model {
         }
     }
 
-    fn mac(
+    pub(super) fn mac(
         &self,
         instance: &InstanceName,
         network: &NetworkName,
@@ -165,20 +165,23 @@ impl Model {
             .ok_or(ModelError::NoFreeMac { attempts: MAC_ATTEMPTS })
     }
 
-    /// Who on a network has a MAC by the model: an endpoint, an uplink or a static entry.
+    /// Who on a network has a MAC by the model: an endpoint, an uplink, the gateway or a static entry.
     fn owner_of_mac(&self, name: &NetworkName, mac: MacAddr) -> Option<String> {
         let is_fixed = self.networks.get(name)?.static_entries.iter().any(|entry| entry.mac == mac);
         self.station_with_mac(name, mac)
             .or_else(|| is_fixed.then(|| format!("a static FDB entry of network {name}")))
     }
 
-    /// The endpoint or uplink on a network whose own address a MAC is.
+    /// The endpoint, uplink or gateway on a network whose own address a MAC is.
     pub(super) fn station_with_mac(&self, name: &NetworkName, mac: MacAddr) -> Option<String> {
         let endpoint = self.attachments_of(name).find(|(_, attachment)| attachment.mac == mac);
-        let uplink = self.networks.get(name)?.uplinks.iter().find(|uplink| uplink.mac == mac);
+        let network = self.networks.get(name)?;
+        let uplink = network.uplinks.iter().find(|uplink| uplink.mac == mac);
+        let is_gateway = network.gateway.as_ref().is_some_and(|gateway| gateway.mac == mac);
         endpoint
             .map(|(owner, _)| format!("endpoint {owner}"))
             .or_else(|| uplink.map(|uplink| format!("uplink {}", uplink.ifname)))
+            .or_else(|| is_gateway.then(|| format!("the gateway of network {name}")))
     }
 }
 

@@ -116,6 +116,10 @@ impl Model {
         if self.endpoints.contains_key(name) {
             return Err(ModelError::EndpointExists { name: name.to_string() });
         }
+        if self.networks.get(name.as_str()).is_some_and(|network| network.gateway.is_some()) {
+            let owner = format!("the gateway of network {name}");
+            return Err(ModelError::PortNameTaken { name: name.to_string(), owner });
+        }
         if let Some((network, ..)) =
             self.uplinks().find(|(.., uplink)| uplink.ifname.as_str() == name.as_str())
         {

@@ -180,7 +180,7 @@ pub enum ModelError {
     },
     /// There is no such option.
     #[error(
-        "{key} is not a network option; the options are: ageing, loop-guard, querier, query-interval, snooping, suppress, unknown-neighbours, uplink"
+        "{key} is not a network option; the options are: ageing, gateway, loop-guard, querier, query-interval, snooping, suppress, unknown-neighbours, uplink"
     )]
     UnknownOption {
         /// As given.

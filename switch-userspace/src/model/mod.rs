@@ -6,6 +6,7 @@ mod address;
 mod endpoint;
 mod error;
 mod fdb;
+mod gateway;
 mod labels;
 mod mac;
 mod multicast;
@@ -35,6 +36,7 @@ pub use self::{
     endpoint::{Attachment, AttachmentSpec, Endpoint, EndpointNetns, EndpointSpec},
     error::ModelError,
     fdb::{SetType, StaticEntry},
+    gateway::Gateway,
     labels::{LabelError, LabelKey, LabelValue, Labels},
     mac::parse_mac,
     multicast::{DEFAULT_QUERY_INTERVAL_SECS, McastRouter},

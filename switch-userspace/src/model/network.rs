@@ -13,6 +13,7 @@ use super::{
     Model,
     error::ModelError,
     fdb::StaticEntry,
+    gateway::Gateway,
     multicast::DEFAULT_QUERY_INTERVAL_SECS,
     names::NetworkName,
     options::Options,
@@ -75,8 +76,14 @@ pub struct Network {
     /// Seconds between two general queries.
     #[serde(default = "default_query_interval")]
     pub query_interval_secs: u32,
+    /// The host has a port on it: not where it was told otherwise, and not where its router is behind an uplink.
+    #[serde(default = "on")]
+    pub wants_gateway: bool,
     /// Interfaces of the host that are ports of it.
     pub uplinks: Vec<Uplink>,
+    /// The host's own port on it, once it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
     /// FDB entries set by command.
     pub static_entries: Vec<StaticEntry>,
     /// Options as they were given.
@@ -170,7 +177,7 @@ impl Network {
 }
 
 impl Model {
-    /// Adds a network, yet without its uplinks. `occupied` is what the host itself uses.
+    /// Adds a network, yet without its uplinks and its gateway. `occupied` is what the host itself uses.
     ///
     /// # Errors
     /// The name is taken; a value is impossible; a subnet collides with another; there is no room.
@@ -183,6 +190,10 @@ impl Model {
     ) -> Result<&mut Network, ModelError> {
         if self.networks.contains_key(name) {
             return Err(ModelError::NetworkExists { name: name.to_string() });
+        }
+        if self.endpoints.contains_key(name.as_str()) {
+            let owner = format!("endpoint {name}");
+            return Err(ModelError::PortNameTaken { name: name.to_string(), owner });
         }
         let options = Options::read(&spec.options)?;
         let subnets = self.subnets(&spec, &options, occupied)?;
@@ -201,7 +212,9 @@ impl Model {
             snooping: options.snooping,
             querier: options.querier,
             query_interval_secs: options.query_interval_secs,
+            wants_gateway: options.gateway && options.uplinks.is_empty(),
             uplinks: Vec::new(),
+            gateway: None,
             static_entries: Vec::new(),
             options: spec.options,
             created,

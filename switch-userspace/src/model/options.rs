@@ -19,6 +19,8 @@ const MAX_AGEING_SECS: u32 = 365 * 24 * 3600;
 pub struct Options {
     /// Interfaces of the host that become ports: `uplink=IFACE[,IFACE…]`.
     pub uplinks: Vec<IfName>,
+    /// Whether the host has a port on a network without uplinks: `gateway=on|off`.
+    pub gateway: bool,
     /// Lifetime of a learned FDB entry in seconds, 0 for ever: `ageing=SECS`.
     pub ageing_secs: u32,
     /// Whether the switch answers for the neighbours that it knows: `suppress=on|off`.
@@ -43,6 +45,7 @@ impl Options {
     pub fn read(given: &BTreeMap<String, String>) -> Result<Self, ModelError> {
         let mut options = Self {
             uplinks: Vec::new(),
+            gateway: true,
             ageing_secs: DEFAULT_AGEING_SECS,
             suppress: true,
             loop_guard: true,
@@ -61,6 +64,9 @@ impl Options {
                 "uplink" => {
                     options.uplinks = interfaces(value)
                         .ok_or_else(|| bad("one or more different interface names with commas between"))?
+                }
+                "gateway" => {
+                    options.gateway = one_of(value, "on", "off").ok_or_else(|| bad("on or off"))?;
                 }
                 "ageing" => {
                     options.ageing_secs =
@@ -140,6 +146,7 @@ mod tests {
         assert!(read(&[("unknown-neighbours", "drop")]).expect("options").drop_unknown);
         let options = read(&[("ageing", "0"), ("uplink", "eth1,eth2")]).expect("options");
         assert_eq!(options.ageing_secs, 0);
+        assert!(plain.gateway && !read(&[("gateway", "off")]).expect("options").gateway);
         assert_eq!(options.uplinks.iter().map(IfName::as_str).collect::<Vec<_>>(), ["eth1", "eth2"]);
     }
 
@@ -164,7 +171,7 @@ mod tests {
             (
                 "colour",
                 "red",
-                "ageing, loop-guard, querier, query-interval, snooping, suppress, unknown-neighbours, uplink",
+                "ageing, gateway, loop-guard, querier, query-interval, snooping, suppress, unknown-neighbours, uplink",
             ),
             ("snooping", "yes", "on or off"),
             ("querier", "", "on or off"),
@@ -172,6 +179,7 @@ mod tests {
             ("query-interval", "31745", "to 31744"),
             ("suppress", "yes", "on or off"),
             ("loop-guard", "1", "on or off"),
+            ("gateway", "10.0.0.1", "on or off"),
             ("unknown-neighbours", "on", "flood or drop"),
             ("ageing", "-1", "whole seconds"),
             ("ageing", "5m", "whole seconds"),

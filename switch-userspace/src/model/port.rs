@@ -15,6 +15,7 @@ use super::{
     Model,
     endpoint::Attachment,
     error::ModelError,
+    gateway::Gateway,
     multicast::McastRouter,
     names::{EndpointName, NetworkName},
     network::Uplink,
@@ -85,6 +86,12 @@ impl PortSettings {
         Self { guard: false, ..Self::default() }
     }
 
+    /// What a new gateway has: nothing that is not for the host is of use to it.
+    #[must_use]
+    pub fn of_gateway() -> Self {
+        Self { learning: false, flood: false, ..Self::default() }
+    }
+
     /// The datapath's flags for these switches.
     #[must_use]
     pub fn flags(&self) -> PortFlags {
@@ -121,10 +128,17 @@ pub enum PortRef<'a> {
         /// The interface.
         uplink: &'a Uplink,
     },
+    /// The host's own on a network.
+    Gateway {
+        /// Its network.
+        network: &'a NetworkName,
+        /// The port.
+        gateway: &'a Gateway,
+    },
 }
 
 impl<'a> PortRef<'a> {
-    /// `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own name of an uplink.
+    /// `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own name of an uplink or gateway.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -133,6 +147,7 @@ impl<'a> PortRef<'a> {
                 format!("{endpoint}:{}", attachment.ifname)
             }
             Self::Uplink { uplink, .. } => uplink.ifname.to_string(),
+            Self::Gateway { network, .. } => network.to_string(),
         }
     }
 
@@ -141,7 +156,7 @@ impl<'a> PortRef<'a> {
     pub fn network(&self) -> &'a NetworkName {
         match self {
             Self::Endpoint { attachment, .. } => &attachment.network,
-            Self::Uplink { network, .. } => network,
+            Self::Uplink { network, .. } | Self::Gateway { network, .. } => network,
         }
     }
 
@@ -151,6 +166,7 @@ impl<'a> PortRef<'a> {
         match self {
             Self::Endpoint { attachment, .. } => attachment.port,
             Self::Uplink { uplink, .. } => uplink.port,
+            Self::Gateway { gateway, .. } => gateway.port,
         }
     }
 
@@ -160,6 +176,7 @@ impl<'a> PortRef<'a> {
         match self {
             Self::Endpoint { attachment, .. } => attachment.slot,
             Self::Uplink { uplink, .. } => uplink.slot,
+            Self::Gateway { gateway, .. } => gateway.slot,
         }
     }
 
@@ -169,6 +186,7 @@ impl<'a> PortRef<'a> {
         match self {
             Self::Endpoint { attachment, .. } => attachment.mac,
             Self::Uplink { uplink, .. } => uplink.mac,
+            Self::Gateway { gateway, .. } => gateway.mac,
         }
     }
 
@@ -178,6 +196,7 @@ impl<'a> PortRef<'a> {
         match self {
             Self::Endpoint { attachment, .. } => &attachment.settings,
             Self::Uplink { uplink, .. } => &uplink.settings,
+            Self::Gateway { gateway, .. } => &gateway.settings,
         }
     }
 }
@@ -193,10 +212,13 @@ impl Model {
                 only,
             })
         });
-        endpoints.chain(self.uplinks().map(|(network, _, uplink)| PortRef::Uplink { network, uplink }))
+        let uplinks = self.uplinks().map(|(network, _, uplink)| PortRef::Uplink { network, uplink });
+        let gateways = self.gateways().map(|(network, _, gateway)| PortRef::Gateway { network, gateway });
+        endpoints.chain(uplinks).chain(gateways)
     }
 
-    /// The port called `name`: `EP` where the endpoint has one interface, `EP:IFNAME` in any case, or an uplink.
+    /// The port called `name`: `EP` where the endpoint has one interface, `EP:IFNAME` in any case, an uplink, or a
+    /// network for its gateway.
     ///
     /// # Errors
     /// There is none; or `EP` has several, which the error names.
@@ -233,10 +255,12 @@ impl Model {
         let Some(name) = found else { return };
         let before = self.natives(&name);
         let attachments = self.endpoints.values_mut().flat_map(|endpoint| endpoint.attachments.iter_mut());
-        let uplinks = self.networks.values_mut().flat_map(|network| network.uplinks.iter_mut());
-        let all = attachments
-            .map(|attachment| (attachment.slot, &mut attachment.settings))
-            .chain(uplinks.map(|uplink| (uplink.slot, &mut uplink.settings)));
+        let of_networks = self.networks.values_mut().flat_map(|network| {
+            let uplinks = network.uplinks.iter_mut().map(|uplink| (uplink.slot, &mut uplink.settings));
+            uplinks.chain(network.gateway.as_mut().map(|gateway| (gateway.slot, &mut gateway.settings)))
+        });
+        let all =
+            attachments.map(|attachment| (attachment.slot, &mut attachment.settings)).chain(of_networks);
         for (_, place) in all.filter(|(at, _)| *at == slot) {
             place.clone_from(settings);
         }

@@ -1,4 +1,4 @@
-//! Hearing of interfaces that come, change and go.
+//! Hearing of interfaces that come, change and go, and of addresses.
 
 use std::{
     collections::VecDeque,
@@ -31,6 +31,8 @@ pub enum LinkEvent {
     Changed(Link),
     /// It was deleted or moved to another namespace: this is what it was.
     Deleted(Link),
+    /// Addresses of the namespace came or went: list them anew.
+    Readdressed,
     /// More happened than the kernel could queue: some events are lost, so list the interfaces anew.
     Resync,
 }
@@ -47,12 +49,24 @@ impl Monitor {
     /// # Errors
     /// Without CAP_NET_ADMIN.
     pub fn open() -> Result<Self, NetnsError> {
+        Self::open_groups(&[libc::RTNLGRP_LINK])
+    }
+
+    /// Opens a monitor that hears of the addresses of the calling thread's namespace instead. List them after this, not before.
+    ///
+    /// # Errors
+    /// As [`Monitor::open`].
+    pub fn of_addresses() -> Result<Self, NetnsError> {
+        Self::open_groups(&[libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR])
+    }
+
+    fn open_groups(groups: &[libc::c_uint]) -> Result<Self, NetnsError> {
         let open = || -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
             socket.set_non_blocking(true)?;
             sys::socket::force_receive_buffer(socket.as_fd(), BUFFER_BYTES)?;
-            socket.add_membership(libc::RTNLGRP_LINK)?;
+            groups.iter().try_for_each(|group| socket.add_membership(*group))?;
             Ok(socket)
         };
         let socket = open().map_err(|source| NetnsError::system("open", "interface monitor", source))?;
@@ -131,12 +145,15 @@ impl AsFd for Monitor {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the group carries other messages too; two are about interfaces"
+    reason = "the groups carry other messages too; four are about interfaces and addresses"
 )]
 fn event(message: &RouteNetlinkMessage) -> Option<LinkEvent> {
     let (link, event): (_, fn(Link) -> LinkEvent) = match message {
         RouteNetlinkMessage::NewLink(link) => (link, LinkEvent::Changed),
         RouteNetlinkMessage::DelLink(link) => (link, LinkEvent::Deleted),
+        RouteNetlinkMessage::NewAddress(_) | RouteNetlinkMessage::DelAddress(_) => {
+            return Some(LinkEvent::Readdressed);
+        }
         _ => return None,
     };
     // A bridge sends the same messages in its own family when a member leaves it or changes there.

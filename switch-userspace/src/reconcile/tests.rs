@@ -199,6 +199,24 @@ fn an_uplink_is_found_by_its_name_under_another_index() {
 }
 
 #[test]
+fn a_gateway_is_adopted_where_its_interfaces_are_and_made_where_they_are_not() {
+    let mut fixture = Fixture::new();
+    let instance = InstanceName::new("default").expect("name");
+    let ifname = IfName::new("wyep3").expect("name");
+    let host = HostSide { ifname, port: PortId(1003), slot: Slot(3) };
+    fixture.model.add_gateway(&instance, &red(), host).expect("a gateway");
+    let made = Step::PlugGateway { network: red() };
+    assert_eq!(fixture.steps(), [adopt("a", 1), adopt("b", 2), made.clone()]);
+    fixture.actual.host_sides.push(link(PortId(1003), "wyep3"));
+    fixture.actual.ports.push(port(PortId(1003), fixture.domain(), Slot(3)));
+    let adopted = Step::AdoptGateway { network: red() };
+    assert_eq!(fixture.steps(), [adopt("a", 1), adopt("b", 2), adopted]);
+    fixture.lose_link(1003);
+    let detach = Step::DetachPort { port: PortId(1003) };
+    assert_eq!(fixture.steps(), [detach, adopt("a", 1), adopt("b", 2), made]);
+}
+
+#[test]
 fn fixed_entries_are_put_where_they_are_missing_or_wrong() {
     let mut fixture = Fixture::new();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 9]);

@@ -148,7 +148,7 @@ fn with_damaged_state_traffic_goes_on_and_numbers_are_not_given_twice() {
     switch.start();
     assert!(switch.reaches(&a, &ip(&b)));
     let warnings = switch.status().warnings.join("\n");
-    assert!(warnings.contains("damaged") && warnings.contains("2 ports"), "{warnings}");
+    assert!(warnings.contains("damaged") && warnings.contains("3 ports"), "{warnings}");
     switch.restart();
     assert!(
         switch.reaches(&a, &ip(&b)),

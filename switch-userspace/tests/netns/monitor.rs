@@ -2,9 +2,9 @@
 
 use std::{process, time::Instant};
 
-use switch_userspace::netns::{LinkEvent, LinkSettings, Monitor};
+use switch_userspace::netns::{AddressFlags, LinkEvent, LinkSettings, Monitor};
 
-use crate::support::{Machine, PATIENCE};
+use crate::support::{Machine, PATIENCE, net};
 
 /// Takes events until `wanted` picks one.
 fn await_event(monitor: &mut Monitor, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
@@ -71,9 +71,20 @@ fn a_member_that_leaves_a_bridge_is_not_taken_for_deleted() {
     ip_link(&["set", "w0", "mtu", "1200"]);
     let event = await_event(&mut monitor, |event| match event {
         LinkEvent::Changed(link) => link.mtu == 1200,
-        LinkEvent::Deleted(_) | LinkEvent::Resync => true,
+        LinkEvent::Deleted(_) | LinkEvent::Readdressed | LinkEvent::Resync => true,
     });
     assert!(matches!(event, LinkEvent::Changed(_)), "{event:?}");
+}
+
+#[test]
+fn addresses_that_come_and_go_are_heard_of_where_they_are_listened_for() {
+    let machine = Machine::new();
+    let (host, _) = machine.join();
+    let mut monitor = machine.host.run(Monitor::of_addresses).expect("monitor");
+    machine.at_host.add_address(host, net("192.0.2.1/24"), AddressFlags::default()).expect("added");
+    await_event(&mut monitor, |event| *event == LinkEvent::Readdressed);
+    machine.at_host.delete_address(host, net("192.0.2.1/24")).expect("deleted");
+    await_event(&mut monitor, |event| *event == LinkEvent::Readdressed);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use switch_common::{
         domain::DomainFlags,
         fdb::FdbKind,
         group::GroupKey,
+        host::HostAddress,
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
@@ -53,6 +54,9 @@ pub struct Scenario {
     /// The groups that are registered.
     #[serde(default)]
     pub groups: Vec<GroupSpec>,
+    /// The host has 10.0.0.N and fd00::N for each.
+    #[serde(default)]
+    pub host_addresses: BTreeSet<u8>,
     /// Frames, one after the other.
     pub frames: Vec<FrameSpec>,
 }
@@ -106,6 +110,7 @@ pub enum Flag {
     McastRouter,
     Blocked,
     Down,
+    Gateway,
 }
 
 /// An FDB entry.
@@ -188,7 +193,7 @@ pub struct FrameSpec {
 }
 
 impl Flag {
-    const ALL: [(Self, PortFlags, u8); 16] = [
+    const ALL: [(Self, PortFlags, u8); 17] = [
         (Self::Ready, PortFlags::READY, 95),
         (Self::Learning, PortFlags::LEARNING, 85),
         (Self::Flood, PortFlags::FLOOD, 85),
@@ -205,6 +210,7 @@ impl Flag {
         (Self::McastRouter, PortFlags::MCAST_ROUTER, 50),
         (Self::Blocked, PortFlags::BLOCKED, 5),
         (Self::Down, PortFlags::DOWN, 5),
+        (Self::Gateway, PortFlags::GATEWAY, 15),
     ];
 }
 
@@ -309,6 +315,7 @@ impl Scenario {
             neighbours,
             snooping: rng.u8(..4) > 0,
             groups: groups.into_iter().collect(),
+            host_addresses: (1..4).filter(|_| rng.bool()).collect(),
             frames,
         }
     }
@@ -352,6 +359,14 @@ impl Scenario {
     pub fn groups(&self) -> Vec<(GroupKey, Vec<usize>)> {
         let groups = self.groups.iter().map(|group| (group.key(), group.members.iter().copied().collect()));
         groups.collect::<BTreeMap<_, _>>().into_iter().collect()
+    }
+
+    /// The addresses of the host.
+    #[must_use]
+    pub fn host_addresses(&self) -> BTreeSet<HostAddress> {
+        let both =
+            |last: &u8| [HostAddress::ipv4(ipv4_address(*last)), HostAddress::ipv6(ipv6_address(*last))];
+        self.host_addresses.iter().flat_map(both).collect()
     }
 
     /// Who is known behind the port with this index.
@@ -400,7 +415,12 @@ impl Scenario {
                 less.groups.remove(index);
             })
         });
-        frames.chain(entries).chain(ports).chain(neighbours).chain(groups).collect()
+        let host_addresses = self.host_addresses.iter().map(|address| {
+            without(&|less| {
+                less.host_addresses.remove(address);
+            })
+        });
+        frames.chain(entries).chain(ports).chain(neighbours).chain(groups).chain(host_addresses).collect()
     }
 }
 

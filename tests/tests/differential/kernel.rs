@@ -123,6 +123,7 @@ impl Kernel {
         }
         self.set_up_neighbours(scenario);
         self.set_up_groups(scenario);
+        self.datapath_mut().set_host_addresses(&scenario.host_addresses()).expect("addresses are set");
         let now = clock::monotonic();
         for entry in &scenario.entries {
             let (kind, age) = entry.kind.parts();

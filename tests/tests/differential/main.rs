@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 46] = [
+const REACHABLE: [&str; 47] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",
@@ -67,6 +67,7 @@ const REACHABLE: [&str; 46] = [
     "Drop(NoNeighbour)",
     "Drop(Loop)",
     "Punt(LoopProbe)",
+    "Drop(NoRoute)",
 ];
 
 /// Scenarios of a run; `WYE_SCENARIOS` asks for more.

@@ -81,6 +81,7 @@ impl<D: Depth> Reference<D> {
             self.tables.accounts().set_storm(slot(index), StormLimits::NONE);
             self.tables.accounts().set_storm(slot(index), scenario.storm(index));
         }
+        self.tables.set_host_addresses(&scenario.host_addresses()).expect("room for a few addresses");
         let now = MonotonicClock.now();
         for entry in &scenario.entries {
             let (kind, age) = entry.kind.parts();

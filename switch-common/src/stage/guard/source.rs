@@ -3,10 +3,11 @@
 use crate::{
     abi::{
         addr::{MacAddr, PortId},
+        host::HostAddress,
         port::{PortConfig, PortFlags},
         source::{SourceKey, SourceScope},
     },
-    stage::env::Tables,
+    stage::{env::Tables, gateway},
     wire::{ipv4, ipv6},
 };
 
@@ -39,7 +40,9 @@ impl<T: Tables> Source<'_, T> {
     #[inline(always)]
     pub(super) fn may_use_ipv4(&self, ip: [u8; 4]) -> bool {
         let own = || self.own().is_some_and(|own| own.ipv4() == ip && ip != ipv4::UNSPECIFIED);
-        own() || self.is_listed(SourceKey::ipv4(self.port.slot(), self.mac, ip))
+        own()
+            || gateway::may_use(self.mac, HostAddress::ipv4(ip), self.port, self.tables)
+            || self.is_listed(SourceKey::ipv4(self.port.slot(), self.mac, ip))
     }
 
     /// Whether the MAC may use an IPv6 address. The link-local one that a MAC makes (RFC 4291, appendix A) is always its own.
@@ -48,6 +51,7 @@ impl<T: Tables> Source<'_, T> {
         let own = || self.own().is_some_and(|own| own.ipv6() == ip && ip != ipv6::UNSPECIFIED);
         own()
             || ip == ipv6::link_local(self.mac)
+            || gateway::may_use(self.mac, HostAddress::ipv6(ip), self.port, self.tables)
             || self.is_listed(SourceKey::ipv6(self.port.slot(), self.mac, ip))
     }
 

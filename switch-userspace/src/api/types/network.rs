@@ -60,6 +60,10 @@ pub struct Network {
     pub query_interval_secs: u32,
     /// Interfaces of the host that are ports of the network.
     pub uplinks: Vec<String>,
+    /// The host's own port on the network, and its interface; `None` where the network has uplinks.
+    pub gateway_port: Option<String>,
+    /// The address of that interface.
+    pub gateway_mac: Option<String>,
     /// Options as they were given.
     pub options: BTreeMap<String, String>,
     /// Names of the endpoints on it.

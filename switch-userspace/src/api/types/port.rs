@@ -15,12 +15,15 @@ pub enum PortKind {
     Endpoint,
     /// An interface of the host.
     Uplink,
+    /// The host itself.
+    Gateway,
 }
 
 /// A port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
-    /// Its name: `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own of an uplink.
+    /// Its name: `EP` or `EP:IFNAME` of an endpoint's interface, the interface's own of an uplink, the network's of
+    /// its gateway.
     pub name: String,
     /// What it leads to.
     pub kind: PortKind,

@@ -17,6 +17,7 @@ use switch_common::abi::{
     domain::DomainConfig,
     fdb::{FdbEntry, FdbKey},
     group::{FloodKey, GroupKey, ListId},
+    host::HostAddress,
     names,
     neighbour::{Neighbour, NeighbourKey},
     port::{PortConfig, SwitchConfig},
@@ -51,6 +52,8 @@ pub(super) struct Maps {
     pub(super) vlans: Array<MapData, VlanSet>,
     /// Who is at an address.
     pub(super) neighbours: HashMap<MapData, NeighbourKey, Neighbour>,
+    /// Addresses that the host has.
+    pub(super) host_addresses: HashMap<MapData, HostAddress, u32>,
     /// Verdict of the last frame on each CPU.
     pub(super) last_verdict: PerCpuArray<MapData, u64>,
     /// Tail-call targets.
@@ -111,6 +114,7 @@ impl Maps {
             list_lengths: typed(ebpf, names::MAP_LIST_LENGTHS)?,
             counters: typed(ebpf, names::MAP_PORT_COUNTERS)?,
             switch: typed(ebpf, names::MAP_SWITCH)?,
+            host_addresses: typed(ebpf, names::MAP_HOST_ADDRESSES)?,
             last_verdict: typed(ebpf, names::MAP_LAST_VERDICT)?,
             jumps: typed(ebpf, names::MAP_JUMPS)?,
             accounts: Arc::new(Accounts::map(ebpf)?),

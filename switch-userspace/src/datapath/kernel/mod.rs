@@ -7,6 +7,7 @@ mod accounts;
 mod attach;
 mod events;
 mod flood_list;
+mod host_addresses;
 mod maps;
 mod neighbours;
 mod object;
@@ -36,6 +37,7 @@ use switch_common::{
         domain::DomainFlags,
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
+        host::HostAddress,
         names::{self, PROG_PORT_INGRESS},
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState, SwitchConfig},
@@ -52,6 +54,7 @@ pub use self::object::verified_instructions;
 use self::{
     events::{KernelEvents, Reported, SlowEvents},
     flood_list::FloodLists,
+    host_addresses::HostAddresses,
     maps::{Maps, map_error, remove_key},
     neighbours::Neighbours,
     object::Programs,
@@ -81,6 +84,7 @@ pub struct KernelDatapath {
     floods: FloodLists,
     sources: Sources,
     neighbours: Neighbours,
+    host_addresses: HostAddresses,
     /// The entries that are not learned, and the ports that they point to.
     fixed_fdb: BTreeMap<FdbKey, PortId>,
     slow_events: SlowEvents,
@@ -119,6 +123,7 @@ impl KernelDatapath {
             floods: FloodLists::adopt(&mut maps)?,
             sources: Sources::adopt(&maps)?,
             neighbours: Neighbours::adopt(&maps)?,
+            host_addresses: HostAddresses::adopt(&maps)?,
             fixed_fdb: BTreeMap::new(),
             slow_path: None,
             recount: Recount::default(),
@@ -373,6 +378,10 @@ impl Datapath for KernelDatapath {
         Ok(())
     }
 
+    fn set_host_addresses(&mut self, addresses: &BTreeSet<HostAddress>) -> Result<(), DatapathError> {
+        self.host_addresses.set(&mut self.maps, addresses)
+    }
+
     fn set_storm(&mut self, slot: Slot, limits: StormLimits) {
         self.maps.accounts().set_storm(slot, limits);
     }
@@ -468,6 +477,7 @@ impl Datapath for KernelDatapath {
             names::MAP_SOURCES => Some(self.sources.entries()),
             names::MAP_NEIGHBOURS => Some(self.neighbours.entries()),
             names::MAP_GROUPS => Some(self.floods.group_count()),
+            names::MAP_HOST_ADDRESSES => Some(self.host_addresses.entries()),
             names::MAP_FLOOD_LIST => Some(self.floods.entries()),
             _ => None,
         }))

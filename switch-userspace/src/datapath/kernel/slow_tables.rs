@@ -13,6 +13,7 @@ use switch_common::{
         domain::DomainConfig,
         fdb::{FdbEntry, FdbKey},
         group::{FloodKey, GroupKey, ListId},
+        host::HostAddress,
         names,
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
@@ -42,6 +43,7 @@ pub(super) struct SlowTables {
     neighbours: HashMap<MapData, NeighbourKey, Neighbour>,
     groups: HashMap<MapData, GroupKey, ListId>,
     list_lengths: Array<MapData, u32>,
+    host_addresses: HashMap<MapData, HostAddress, u32>,
     flood_list: HashMap<MapData, FloodKey, PortId>,
     accounts: Arc<Accounts>,
 }
@@ -61,6 +63,7 @@ impl SlowTables {
             neighbours: typed(dir, names::MAP_NEIGHBOURS)?,
             groups: typed(dir, names::MAP_GROUPS)?,
             list_lengths: typed(dir, names::MAP_LIST_LENGTHS)?,
+            host_addresses: typed(dir, names::MAP_HOST_ADDRESSES)?,
             flood_list: typed(dir, names::MAP_FLOOD_LIST)?,
             accounts,
         })
@@ -94,6 +97,10 @@ impl Tables for SlowTables {
 
     fn group(&self, key: GroupKey) -> ListId {
         self.groups.get(&key, 0).unwrap_or(ListId::NONE)
+    }
+
+    fn is_host_address(&self, address: HostAddress) -> bool {
+        self.host_addresses.get(&address, 0).is_ok()
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {

@@ -1,18 +1,23 @@
 //! The userspace switch seen from the control plane.
 
-use std::{collections::HashMap, sync::Arc, thread};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    thread,
+};
 
 use crossbeam::channel::{self, Receiver, Sender};
 use switch_common::{
     DropReason,
     abi::{
-        MAX_FDB_ENTRIES, MAX_GROUPS, MAX_NEIGHBOURS, MAX_SOURCES,
+        MAX_FDB_ENTRIES, MAX_GROUPS, MAX_HOST_ADDRESSES, MAX_NEIGHBOURS, MAX_SOURCES,
         addr::{DomainId, MacAddr, PortId, Slot},
         counters::PortCounters,
         domain::DomainFlags,
         event::DropEvent,
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
+        host::HostAddress,
         names,
         neighbour::NeighbourKey,
         port::{PortConfig, PortFlags, PortState},
@@ -268,6 +273,13 @@ impl Datapath for UserspaceDatapath {
         let place = (ListId::of_domain(domain), Membership::untagged_in(vlan));
         originate(&self.tables.view(), &self.sockets, place, only, frame);
         Ok(())
+    }
+
+    fn set_host_addresses(&mut self, addresses: &BTreeSet<HostAddress>) -> Result<(), DatapathError> {
+        self.tables.set_host_addresses(addresses).map_err(|_full| DatapathError::Full {
+            map: names::MAP_HOST_ADDRESSES,
+            capacity: MAX_HOST_ADDRESSES.into(),
+        })
     }
 
     fn set_storm(&mut self, slot: Slot, limits: StormLimits) {

@@ -5,7 +5,7 @@
 //! nothing can learn or count for it any more.
 
 use std::{
-    collections::{HashMap, hash_map},
+    collections::{BTreeSet, HashMap, HashSet, hash_map},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -13,12 +13,13 @@ use crossbeam::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use switch_common::{
     DropReason, FloodKind,
     abi::{
-        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_GROUP_PORTS, MAX_GROUPS, MAX_LISTS, MAX_NEIGHBOURS, MAX_SLOTS,
-        MAX_SOURCES,
+        MAX_DOMAINS, MAX_FDB_ENTRIES, MAX_GROUP_PORTS, MAX_GROUPS, MAX_HOST_ADDRESSES, MAX_LISTS,
+        MAX_NEIGHBOURS, MAX_SLOTS, MAX_SOURCES,
         addr::{DomainId, MacAddr, PortId, Slot},
         domain::{DomainConfig, DomainFlags},
         fdb::{FdbEntry, FdbKey},
         group::{GroupKey, ListId},
+        host::HostAddress,
         names,
         neighbour::{Neighbour, NeighbourKey},
         port::PortConfig,
@@ -46,6 +47,7 @@ struct Configuration {
     groups: HashMap<GroupKey, ListId>,
     /// The ports of each group.
     lists: HashMap<ListId, Vec<PortId>>,
+    host_addresses: HashSet<HostAddress>,
 }
 
 #[derive(Debug, Default)]
@@ -187,6 +189,18 @@ impl MemTables {
         view.configuration.groups.iter().map(|(key, list)| Group { key: *key, ports: ports(list) }).collect()
     }
 
+    /// Makes `addresses` all that the host has.
+    ///
+    /// # Errors
+    /// [`InsertError::Full`]; then nothing was changed.
+    pub fn set_host_addresses(&self, addresses: &BTreeSet<HostAddress>) -> Result<(), InsertError> {
+        if addresses.len() > MAX_HOST_ADDRESSES as usize {
+            return Err(InsertError::Full);
+        }
+        self.change().host_addresses = addresses.iter().copied().collect();
+        Ok(())
+    }
+
     /// Forgets a port, its neighbours, the FDB entries that point to it and what was counted for it. Returns its record.
     pub fn remove_port(&self, port: PortId) -> Option<PortConfig> {
         let mut configuration = self.change();
@@ -213,7 +227,7 @@ impl MemTables {
     #[must_use]
     pub fn uses(&self) -> Vec<TableUse> {
         let view = self.view();
-        let Configuration { ports, domains, sources, vlans, neighbours, groups, lists: _ } =
+        let Configuration { ports, domains, sources, vlans, neighbours, groups, host_addresses, lists: _ } =
             &*view.configuration;
         let accounts = TableUse {
             name: names::MAP_PORT_COUNTERS.to_ascii_lowercase(),
@@ -228,6 +242,12 @@ impl MemTables {
             table_use(names::MAP_VLANS, vlans, MAX_SLOTS),
             table_use(names::MAP_NEIGHBOURS, neighbours, MAX_NEIGHBOURS),
             table_use(names::MAP_GROUPS, groups, MAX_GROUPS),
+            TableUse {
+                name: names::MAP_HOST_ADDRESSES.to_ascii_lowercase(),
+                entries: Some(host_addresses.len() as u64),
+                capacity: MAX_HOST_ADDRESSES.into(),
+                memory_bytes: (host_addresses.capacity() * size_of::<HostAddress>()) as u64,
+            },
             table_use(names::MAP_FDB, &self.fdb(), MAX_FDB_ENTRIES),
             accounts,
         ]
@@ -369,6 +389,10 @@ impl Tables for View<'_> {
 
     fn group(&self, key: GroupKey) -> ListId {
         self.configuration.groups.get(&key).copied().unwrap_or(ListId::NONE)
+    }
+
+    fn is_host_address(&self, address: HostAddress) -> bool {
+        self.configuration.host_addresses.contains(&address)
     }
 
     fn storm_gate(&self, slot: Slot, kind: FloodKind) -> StormGate {
