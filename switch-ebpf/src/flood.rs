@@ -79,7 +79,9 @@ pub(crate) fn start(ctx: &TcContext) -> i32 {
         ListId::NONE => KernelTables.port(from).map_or(ListId::NONE, |port| ListId::of_domain(port.domain())),
         list => list,
     };
-    run_chunk(ctx, FloodProgress { from, switch, copied, chunk: 0 }, |_| list);
+    if let Some(headers) = maps::headers() {
+        run_chunk(ctx, FloodProgress { from, switch, copied, chunk: 0 }, list, headers);
+    }
     if !is_uplink(from) {
         return SHOT;
     }
@@ -111,7 +113,11 @@ pub(crate) fn resume(ctx: &TcContext) -> i32 {
         let member = tag.and_then(|tag| Membership::of_tag(tag, behind)).unwrap_or(Membership::NONE);
         write_word(ctx, MEMBER_WORD, member.to_bits());
         write_word(ctx, TAG_WORD, packed(tag));
-        run_chunk(ctx, progress, |headers| list_of(ctx, headers, progress));
+        let Some(headers) = maps::headers() else { return SHOT };
+        if parse::parse_into(&frame, headers).is_err() {
+            return drop_at(ctx, progress.from, DropReason::FloodCopy);
+        }
+        run_chunk(ctx, progress, list_of(ctx, headers, progress), headers);
     }
     SHOT
 }
@@ -128,16 +134,12 @@ fn list_of(ctx: &TcContext, headers: &Headers, progress: FloodProgress) -> ListI
 }
 
 #[inline(always)]
-fn run_chunk(ctx: &TcContext, progress: FloodProgress, list: impl FnOnce(&Headers) -> ListId) {
+fn run_chunk(ctx: &TcContext, progress: FloodProgress, list: ListId, headers: &Headers) {
     let frame = SkbFrame::new(ctx);
-    let Ok(headers) = parse::parse(&frame) else {
-        drop_at(ctx, progress.from, DropReason::FloodCopy);
-        return;
-    };
-    write_word(ctx, LIST_WORD, list(&headers).0);
+    write_word(ctx, LIST_WORD, list.0);
     let list = ListId(read_word(ctx, LIST_WORD));
     write_word(ctx, LEN_WORD, frame.len());
-    write_word(ctx, PACKET_WORD, largest_packet(&frame, &headers));
+    write_word(ctx, PACKET_WORD, largest_packet(&frame, headers));
     write_word(ctx, COPIED_WORD, u32::from(progress.copied));
     let Some(source) = KernelTables.port(progress.from) else { return };
     if KernelTables.domain(source.domain()).is_none() {

@@ -8,6 +8,16 @@ use switch_common::{
     wire::vlan::Tag,
 };
 
+/// One load of a word from packet memory into a register.
+macro_rules! load {
+    ($at:expr, $width:literal) => {{
+        let word: u64;
+        asm!(concat!("{word} = *(", $width, " *)({at} + 0)"), word = out(reg) word, at = in(reg) $at,
+            options(pure, readonly, nostack));
+        word
+    }};
+}
+
 /// A socket buffer at a tc hook.
 pub(crate) struct SkbFrame {
     skb: *mut __sk_buff,
@@ -43,7 +53,16 @@ impl Frame for SkbFrame {
         if offset > Self::DEPTH.reach {
             return None;
         }
-        self.load_linear(offset).or_else(|| self.load_paged(offset))
+        let mut at = self.data() + offset as usize;
+        if at + N > self.data_end() {
+            self.pull::<N>(offset)?;
+            at = self.data() + offset as usize;
+            if at + N > self.data_end() {
+                return None;
+            }
+        }
+        // SAFETY: the bytes lie between data and data_end.
+        Some(unsafe { words(at) })
     }
 
     #[inline(always)]
@@ -66,17 +85,6 @@ impl Frame for SkbFrame {
 }
 
 impl SkbFrame {
-    /// Bytes from the linear part of the buffer.
-    #[inline(always)]
-    fn load_linear<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-        let at = self.data() + offset as usize;
-        if at + N > self.data_end() {
-            return None;
-        }
-        // SAFETY: the bytes lie between data and data_end.
-        Some(unsafe { (at as *const [u8; N]).read_unaligned() })
-    }
-
     /// Where the linear part begins. The context's field has 32 bits, for which the verifier puts a pointer; it must come into a
     /// register in one instruction, without the conversion that the compiler would place behind a branch.
     #[inline(always)]
@@ -102,15 +110,50 @@ impl SkbFrame {
         end
     }
 
-    /// Bytes that do not lie in the linear part yet: it is made longer, for a copy of them would need room on the stack.
+    /// Makes the linear part longer, up to bytes that do not lie in it yet: a copy of them would need room on the stack. `None` where
+    /// the packet has no such bytes.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "headers are some dozen bytes long")]
-    fn load_paged<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+    fn pull<const N: usize>(&self, offset: u32) -> Option<()> {
         let end = offset + N as u32;
         // SAFETY: the context pointer of a running tc program; no pointer into the packet is held over the call.
         let is_linear = end <= self.len() && unsafe { bpf_skb_pull_data(self.skb, end) } == 0;
-        if is_linear { self.load_linear(offset) } else { None }
+        is_linear.then_some(())
     }
+}
+
+/// Reads bytes by the widest loads that fit. The compiler would read them one by one, for it does not know how they are aligned; the
+/// kernel does not mind.
+///
+/// # Safety
+/// `N` bytes of the packet lie at `at`.
+#[inline(always)]
+unsafe fn words<const N: usize>(at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut done = 0;
+    while done + 8 <= N {
+        // SAFETY: as the caller says.
+        let word = unsafe { load!(at + done, "u64") };
+        bytes[done..done + 8].copy_from_slice(&word.to_ne_bytes());
+        done += 8;
+    }
+    if done + 4 <= N {
+        // SAFETY: as above.
+        let word = unsafe { load!(at + done, "u32") } as u32;
+        bytes[done..done + 4].copy_from_slice(&word.to_ne_bytes());
+        done += 4;
+    }
+    if done + 2 <= N {
+        // SAFETY: as above.
+        let word = unsafe { load!(at + done, "u16") } as u16;
+        bytes[done..done + 2].copy_from_slice(&word.to_ne_bytes());
+        done += 2;
+    }
+    if done < N {
+        // SAFETY: as above.
+        bytes[done] = unsafe { load!(at + done, "u8") } as u8;
+    }
+    bytes
 }
 
 /// The raw context of a program.

@@ -1,10 +1,11 @@
 //! Names of things: MAC addresses, VLANs, ports, bridge domains, slots.
 
-use core::fmt;
+use core::{cmp::Ordering, fmt};
 
-/// A 48-bit MAC address in wire order.
+/// A 48-bit MAC address in wire order. Aligned, as every field below: the kernel programs handle bytes of unknown alignment one by
+/// one.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C)]
+#[repr(C, align(2))]
 pub struct MacAddr([u8; 6]);
 
 impl MacAddr {
@@ -100,6 +101,58 @@ impl core::str::FromStr for MacAddr {
             *byte = u8::from_str_radix(part, 16).map_err(|_| MacParseError)?;
         }
         if parts.next().is_some() { Err(MacParseError) } else { Ok(Self(bytes)) }
+    }
+}
+
+/// An IP address in a key, in wire order; an IPv4 one in the first four bytes, the rest zeros. Words, because the kernel programs
+/// handle bytes of unknown alignment one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct IpWords([u32; 4]);
+
+impl IpWords {
+    /// No address.
+    pub const NONE: Self = Self([0; 4]);
+
+    /// An IPv4 address.
+    #[must_use]
+    #[inline(always)]
+    pub const fn v4(ip: [u8; 4]) -> Self {
+        Self([u32::from_ne_bytes(ip), 0, 0, 0])
+    }
+
+    /// An IPv6 address.
+    #[must_use]
+    #[inline(always)]
+    pub const fn v6(ip: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = ip;
+        Self([
+            u32::from_ne_bytes([a, b, c, d]),
+            u32::from_ne_bytes([e, f, g, h]),
+            u32::from_ne_bytes([i, j, k, l]),
+            u32::from_ne_bytes([m, n, o, p]),
+        ])
+    }
+
+    /// The bytes in wire order.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 16] {
+        let [first, second, third, fourth] = self.0;
+        let ([a, b, c, d], [e, f, g, h]) = (first.to_ne_bytes(), second.to_ne_bytes());
+        let ([i, j, k, l], [m, n, o, p]) = (third.to_ne_bytes(), fourth.to_ne_bytes());
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+}
+
+impl Ord for IpWords {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(&other.bytes())
+    }
+}
+
+impl PartialOrd for IpWords {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

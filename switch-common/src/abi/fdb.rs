@@ -8,7 +8,7 @@ use crate::{
 
 /// Key of an FDB entry: an address, in a VLAN where the domain knows VLANs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C)]
+#[repr(C, align(4))]
 pub struct FdbKey {
     domain: DomainId,
     vlan: u16,

@@ -1,6 +1,9 @@
 //! Multicast groups, and the lists of ports that floods and groups go to.
 
-use crate::{abi::addr::DomainId, wire::vlan::VlanId};
+use crate::{
+    abi::addr::{DomainId, IpWords},
+    wire::vlan::VlanId,
+};
 
 /// A list of ports: a domain's own has the domain's number, those of groups have numbers from [`super::MAX_DOMAINS`] on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +52,7 @@ pub struct GroupKey {
     vlan: u16,
     family: u16,
     reserved: [u8; 2],
-    ip: [u8; 16],
+    ip: IpWords,
 }
 
 impl GroupKey {
@@ -57,23 +60,21 @@ impl GroupKey {
     #[must_use]
     #[inline(always)]
     pub const fn ipv4(domain: DomainId, vlan: VlanId, ip: [u8; 4]) -> Self {
-        let [a, b, c, d] = ip;
-        let ip = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        Self { domain, vlan: vlan.get(), family: 4, reserved: [0; 2], ip }
+        Self { domain, vlan: vlan.get(), family: 4, reserved: [0; 2], ip: IpWords::v4(ip) }
     }
 
     /// An IPv6 group; all zeros for those that are not registered.
     #[must_use]
     #[inline(always)]
     pub const fn ipv6(domain: DomainId, vlan: VlanId, ip: [u8; 16]) -> Self {
-        Self { domain, vlan: vlan.get(), family: 6, reserved: [0; 2], ip }
+        Self { domain, vlan: vlan.get(), family: 6, reserved: [0; 2], ip: IpWords::v6(ip) }
     }
 
     /// The key of the groups of the same domain, VLAN and family that are not registered.
     #[must_use]
     #[inline(always)]
     pub const fn unregistered(mut self) -> Self {
-        self.ip = [0; 16];
+        self.ip = IpWords::NONE;
         self
     }
 
@@ -98,7 +99,7 @@ impl GroupKey {
     /// The group's address; an IPv4 one in the first four bytes.
     #[must_use]
     pub const fn ip(self) -> [u8; 16] {
-        self.ip
+        self.ip.bytes()
     }
 }
 

@@ -1,11 +1,13 @@
 //! The host's own addresses: all that goes in and out at gateway ports.
 
+use crate::abi::addr::IpWords;
+
 /// Key of a record that the host has an address; the value says nothing more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct HostAddress {
     family: u32,
-    ip: [u8; 16],
+    ip: IpWords,
 }
 
 impl HostAddress {
@@ -13,14 +15,13 @@ impl HostAddress {
     #[must_use]
     #[inline(always)]
     pub const fn ipv4(ip: [u8; 4]) -> Self {
-        let [a, b, c, d] = ip;
-        Self { family: 4, ip: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
+        Self { family: 4, ip: IpWords::v4(ip) }
     }
 
     /// An IPv6 address.
     #[must_use]
     #[inline(always)]
     pub const fn ipv6(ip: [u8; 16]) -> Self {
-        Self { family: 6, ip }
+        Self { family: 6, ip: IpWords::v6(ip) }
     }
 }

@@ -1,6 +1,6 @@
 //! Who is at an IP address: what the switch answers ARP requests and neighbour solicitations from.
 
-use crate::abi::addr::{DomainId, MacAddr, PortId};
+use crate::abi::addr::{DomainId, IpWords, MacAddr, PortId};
 
 /// Key of a neighbour record: an address in a domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -8,7 +8,7 @@ use crate::abi::addr::{DomainId, MacAddr, PortId};
 pub struct NeighbourKey {
     domain: DomainId,
     family: u16,
-    ip: [u8; 16],
+    ip: IpWords,
 }
 
 impl NeighbourKey {
@@ -16,15 +16,14 @@ impl NeighbourKey {
     #[must_use]
     #[inline(always)]
     pub const fn ipv4(domain: DomainId, ip: [u8; 4]) -> Self {
-        let [a, b, c, d] = ip;
-        Self { domain, family: 4, ip: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
+        Self { domain, family: 4, ip: IpWords::v4(ip) }
     }
 
     /// An IPv6 address.
     #[must_use]
     #[inline(always)]
     pub const fn ipv6(domain: DomainId, ip: [u8; 16]) -> Self {
-        Self { domain, family: 6, ip }
+        Self { domain, family: 6, ip: IpWords::v6(ip) }
     }
 
     /// The bridge domain.

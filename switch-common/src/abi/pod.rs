@@ -18,7 +18,7 @@ macro_rules! pod {
 }
 
 use crate::abi::{
-    addr::{DomainId, MacAddr, PortId, Slot},
+    addr::{DomainId, IpWords, MacAddr, PortId, Slot},
     counters::PortCounters,
     domain::DomainConfig,
     event::{DropEvent, EventGate},
@@ -33,16 +33,17 @@ use crate::abi::{
 };
 
 pod!(MacAddr, 6, [[u8; 6]]);
+pod!(IpWords, 16, [[u32; 4]]);
 pod!(PortId, 4, [u32]);
 pod!(DomainId, 2, [u16]);
 pod!(Slot, 2, [u16]);
 pod!(FdbKey, 12, [DomainId, u16, MacAddr, [u8; 2]]);
 pod!(FdbEntry, 16, [PortId, u32, u64]);
-pod!(NeighbourKey, 20, [DomainId, u16, [u8; 16]]);
+pod!(NeighbourKey, 20, [DomainId, u16, IpWords]);
 pod!(Neighbour, 12, [PortId, MacAddr, [u8; 2]]);
-pod!(HostAddress, 20, [u32, [u8; 16]]);
+pod!(HostAddress, 20, [u32, IpWords]);
 pod!(PortConfig, 64, [u32, DomainId, Slot, MacAddr, u16, u32, u32, [u8; 4], [u8; 4], [u8; 16], [u8; 16]]);
-pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], [u8; 16]]);
+pod!(SourceKey, 28, [Slot, u16, MacAddr, [u8; 2], IpWords]);
 pod!(StormGate, 16, [u64, u64]);
 pod!(VlanSet, 512, [[u64; 64]]);
 pod!(PortState, 32, [u64, u64, u64, u64]);
@@ -50,7 +51,7 @@ pod!(SwitchConfig, 16, [PortId, PortId, u64]);
 pod!(DomainConfig, 16, [u64, u32, u32]);
 pod!(ListId, 4, [u32]);
 pod!(FloodKey, 8, [ListId, u32]);
-pod!(GroupKey, 24, [DomainId, u16, u16, [u8; 2], [u8; 16]]);
+pod!(GroupKey, 24, [DomainId, u16, u16, [u8; 2], IpWords]);
 pod!(SnoopRecord, 2064, [u64, PortId, u16, u16, [u8; 2048]]);
 pod!(PortCounters, 32, [u64, u64, u64, u64]);
 pod!(EventGate, 16, [u64, u64]);

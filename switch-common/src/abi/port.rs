@@ -123,7 +123,7 @@ impl PortFlags {
 
 /// The datapath's record of a port: a cache line, read once for the ingress and once for the egress port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct PortConfig {
     flags: u32,
     domain: DomainId,

@@ -1,6 +1,6 @@
 //! Sources that a port may use beside its own MAC and addresses.
 
-use crate::abi::addr::{MacAddr, Slot};
+use crate::abi::addr::{IpWords, MacAddr, Slot};
 
 /// Key of a source record: a MAC at a port, alone or with one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub struct SourceKey {
     family: u16,
     mac: MacAddr,
     reserved: [u8; 2],
-    ip: [u8; 16],
+    ip: IpWords,
 }
 
 impl SourceKey {
@@ -18,23 +18,21 @@ impl SourceKey {
     #[must_use]
     #[inline(always)]
     pub const fn mac(slot: Slot, mac: MacAddr) -> Self {
-        Self { slot, family: 0, mac, reserved: [0; 2], ip: [0; 16] }
+        Self { slot, family: 0, mac, reserved: [0; 2], ip: IpWords::NONE }
     }
 
     /// The MAC with an IPv4 address.
     #[must_use]
     #[inline(always)]
     pub const fn ipv4(slot: Slot, mac: MacAddr, ip: [u8; 4]) -> Self {
-        let [a, b, c, d] = ip;
-        let ip = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        Self { slot, family: 4, mac, reserved: [0; 2], ip }
+        Self { slot, family: 4, mac, reserved: [0; 2], ip: IpWords::v4(ip) }
     }
 
     /// The MAC with an IPv6 address.
     #[must_use]
     #[inline(always)]
     pub const fn ipv6(slot: Slot, mac: MacAddr, ip: [u8; 16]) -> Self {
-        Self { slot, family: 6, mac, reserved: [0; 2], ip }
+        Self { slot, family: 6, mac, reserved: [0; 2], ip: IpWords::v6(ip) }
     }
 
     /// The port that the record is about.

@@ -26,29 +26,40 @@ pub enum Fragment {
     Later,
 }
 
-/// Headers of one frame, copied out.
+/// Headers of one frame, copied out. The addresses come first, where they are aligned; fields that begin as zero never lie side by
+/// side by the dozen, because the compiler has only a loop over bytes to clear those at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(8))]
 pub struct Headers {
+    /// Source address; IPv4 and ARP senders in the first four bytes. The rest is whatever it was: filling it costs more than all else
+    /// that is noted of a frame.
+    pub src_ip: [u8; 16],
+    /// Destination address; IPv4 and ARP targets in the first four bytes, the rest as above.
+    pub dst_ip: [u8; 16],
     /// Destination MAC.
     pub dst: MacAddr,
-    /// Source MAC.
-    pub src: MacAddr,
-    /// The outermost VLAN tag.
-    pub tag: Option<Tag>,
     /// Tags, wherever they lie.
     pub tags: u8,
-    /// Type of what is right behind the outermost tag; 0 without a tag.
-    pub behind_tag: u16,
-    /// Type of the payload behind all tags and behind SNAP; 0 for other LLC frames.
-    pub ethertype: u16,
-    /// Offset of what is behind Ethernet header and tags, in bytes: an MTU counts from here.
-    pub body_offset: u32,
-    /// Offset of the payload behind Ethernet header, tags and SNAP, in bytes.
-    pub l3_offset: u32,
     /// What the payload is.
     pub network: Network,
+    /// Source MAC.
+    pub src: MacAddr,
     /// Place among fragments.
     pub fragment: Fragment,
+    /// L4 protocol number; meaningful for IP only.
+    pub protocol: u8,
+    /// Offset of what is behind Ethernet header and tags, in bytes: an MTU counts from here.
+    pub body_offset: u32,
+    /// Source L4 port; for ICMP and IGMP the type.
+    pub src_port: u16,
+    /// Destination L4 port; for ICMP the code.
+    pub dst_port: u16,
+    /// Offset of the payload behind Ethernet header, tags and SNAP, in bytes.
+    pub l3_offset: u32,
+    /// The outermost VLAN tag.
+    pub tag: Option<Tag>,
+    /// Type of what is right behind the outermost tag; 0 without a tag.
+    pub behind_tag: u16,
     /// Where the IP packet or ARP message ends, in bytes: what is behind it is padding.
     pub l3_end: u32,
     /// Whether receivers differ in what they take the frame for: IP or ARP in SNAP, or behind a priority tag and another tag
@@ -56,23 +67,14 @@ pub struct Headers {
     pub is_ambiguous: bool,
     /// Whether somebody who has no address yet asks for one that is not its own; noted where the port is guarded.
     pub asks_for_another: bool,
-    /// Source address; IPv4 and ARP senders in the first four bytes. The rest is whatever it was: filling it costs more than all else
-    /// that is noted of a frame.
-    pub src_ip: [u8; 16],
-    /// Destination address; IPv4 and ARP targets in the first four bytes, the rest as above.
-    pub dst_ip: [u8; 16],
-    /// L4 protocol number; meaningful for IP only.
-    pub protocol: u8,
-    /// Offset of the L4 header in bytes; meaningful for IP only.
-    pub l4_offset: u32,
-    /// Offset of what an L4 segment repeats nothing of: where the payload begins, as far as the headers are known.
-    pub payload_offset: u32,
-    /// Source L4 port; for ICMP and IGMP the type.
-    pub src_port: u16,
-    /// Destination L4 port; for ICMP the code.
-    pub dst_port: u16,
     /// TCP flags byte.
     pub tcp_flags: u8,
+    /// Offset of the L4 header in bytes; meaningful for IP only.
+    pub l4_offset: u32,
+    /// Type of the payload behind all tags and behind SNAP; 0 for other LLC frames.
+    pub ethertype: u16,
+    /// Offset of what an L4 segment repeats nothing of: where the payload begins, as far as the headers are known.
+    pub payload_offset: u32,
 }
 
 impl Headers {

@@ -53,6 +53,9 @@ pub fn parse_into<F: Frame>(frame: &F, headers: &mut Headers) -> Result<(), Verd
         ethertype: eth.type_or_len(),
         body_offset: eth::LEN,
         l3_offset: eth::LEN,
+        l3_end: eth::LEN,
+        l4_offset: eth::LEN,
+        payload_offset: eth::LEN,
         src_ip: headers.src_ip,
         dst_ip: headers.dst_ip,
         ..Headers::EMPTY
