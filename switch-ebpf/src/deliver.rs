@@ -28,6 +28,7 @@ use switch_common::{
 use crate::{
     events, flood,
     frame::{SkbFrame, raw},
+    jump::jump,
     maps,
     tables::KernelTables,
 };
@@ -134,14 +135,14 @@ fn action(returned: i64) -> i32 {
 fn start_flood(ctx: &TcContext, port: PortId, order: flood::Order) -> i32 {
     flood::write_order(ctx, order);
     // SAFETY: the target is a program of the same type that reads what was just written.
-    unsafe { maps::JUMPS.tail_call(ctx, JUMP_FLOOD) };
+    unsafe { jump::<JUMP_FLOOD>(ctx) };
     drop_at(ctx, port, DropReason::FloodCopy)
 }
 
 #[inline(always)]
 fn start_reply(ctx: &TcContext, port: PortId) -> i32 {
     // SAFETY: the target is a program of the same type that reads the verdict and the headers just stored.
-    unsafe { maps::JUMPS.tail_call(ctx, JUMP_RESPOND) };
+    unsafe { jump::<JUMP_RESPOND>(ctx) };
     drop_at(ctx, port, DropReason::ReplyFailed)
 }
 

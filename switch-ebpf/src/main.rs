@@ -10,6 +10,7 @@ mod deliver;
 mod events;
 mod flood;
 mod frame;
+mod jump;
 mod maps;
 mod respond;
 mod snoop;
@@ -26,7 +27,7 @@ use switch_common::{
     stage::{headers::Headers, pipeline},
 };
 
-use crate::{clock::KernelClock, frame::SkbFrame, tables::KernelTables};
+use crate::{clock::KernelClock, frame::SkbFrame, jump::jump, tables::KernelTables};
 
 /// tcx ingress of every port.
 #[classifier]
@@ -35,8 +36,8 @@ fn port_ingress(ctx: TcContext) -> i32 {
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let verdict = match pipeline::admit(&frame, headers, port_id, &KernelTables) {
-        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on(&ctx, JUMP_GUARD),
-        Ok(_) => go_on(&ctx, switch_of(headers)),
+        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on::<JUMP_GUARD>(&ctx),
+        Ok(_) => go_on_to_switch(&ctx, headers),
         Err(verdict) => verdict,
     };
     turn_away(&ctx, port_id, verdict)
@@ -51,16 +52,16 @@ fn guard(ctx: TcContext) -> i32 {
     let judged = pipeline::known_port(port_id, &KernelTables)
         .and_then(|port| pipeline::identify(&frame, headers, port_id, &port, &KernelTables));
     let verdict = match judged {
-        Ok(()) => go_on(&ctx, switch_of(headers)),
+        Ok(()) => go_on_to_switch(&ctx, headers),
         Err(verdict) => verdict,
     };
     turn_away(&ctx, port_id, verdict)
 }
 
-/// Which program switches a frame: frames for groups, which many more stages look at, have one of their own.
+/// Jumps to the program that switches a frame: frames for groups, which many more stages look at, have one of their own.
 #[inline(always)]
-const fn switch_of(headers: &Headers) -> u32 {
-    if headers.dst.is_group() { JUMP_SWITCH_GROUP } else { JUMP_SWITCH }
+fn go_on_to_switch(ctx: &TcContext, headers: &Headers) -> Verdict {
+    if headers.dst.is_group() { go_on::<JUMP_SWITCH_GROUP>(ctx) } else { go_on::<JUMP_SWITCH>(ctx) }
 }
 
 /// Tail-called by [`port_ingress`] or [`guard`] for a frame that is for one station.
@@ -101,9 +102,9 @@ fn finish(ctx: &TcContext, port: PortId, verdict: Verdict) -> i32 {
 
 /// Jumps to the next part of the pipeline. Where that is not there, the frame goes nowhere: that is the verdict then.
 #[inline(always)]
-fn go_on(ctx: &TcContext, part: u32) -> Verdict {
+fn go_on<const PART: u32>(ctx: &TcContext) -> Verdict {
     // SAFETY: the target is a program of the same type that takes the headers just stored.
-    unsafe { maps::JUMPS.tail_call(ctx, part) };
+    unsafe { jump::<PART>(ctx) };
     Verdict::drop(DropReason::PortNotReady)
 }
 
