@@ -128,6 +128,7 @@ impl SkbFrame {
 /// # Safety
 /// `N` bytes of the packet lie at `at`.
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a load fills no more bits of the register than it reads")]
 unsafe fn words<const N: usize>(at: usize) -> [u8; N] {
     let mut bytes = [0; N];
     let mut done = 0;

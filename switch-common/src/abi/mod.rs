@@ -1,7 +1,7 @@
 //! What the kernel stores: map keys and values, event records, and the names of maps and programs.
 //!
 //! Every type is `repr(C)` without implicit padding and with its size asserted ([`pod`]). Fields that hold addresses are
-//! byte arrays in wire order. Changing any type here means raising [`SCHEMA`].
+//! in wire order: bytes, or words in keys. Changing any type here means raising [`SCHEMA`].
 
 pub mod addr;
 pub mod counters;
