@@ -165,6 +165,8 @@ impl Verdict {
     const DELIVER: u64 = 7;
     /// In a flood or delivery: the control plane gets a copy.
     const COPY: u64 = 1 << 31;
+    /// In a forward: the frame may go straight into the namespace behind the port.
+    const STRAIGHT: u64 = 1 << 31;
 
     /// To one port.
     #[must_use]
@@ -178,6 +180,21 @@ impl Verdict {
     #[inline(always)]
     pub const fn forward_with(port: PortId, tags: TagChange) -> Self {
         Self(Self::FORWARD | (tags.to_bits() as u64) << 8 | (port.0 as u64) << 32)
+    }
+
+    /// The same forward; `on` where the frame may go straight into the namespace behind the port, because it is addressed to the
+    /// interface there.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with_straight(self, on: bool) -> Self {
+        if on { Self(self.0 | Self::STRAIGHT) } else { Self(self.0 & !Self::STRAIGHT) }
+    }
+
+    /// Whether a forward goes straight into the namespace behind the port.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_straight(self) -> bool {
+        self.0 & 0xff == Self::FORWARD && self.0 & Self::STRAIGHT != 0
     }
 
     /// To all ports of the domain that take this kind.
@@ -295,7 +312,10 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::counters::DROPS_PER_SLOT;
+    use crate::{
+        abi::counters::DROPS_PER_SLOT,
+        wire::vlan::{TPID_8021AD, Tag},
+    };
 
     #[test]
     fn every_drop_reason_has_a_counter_and_reads_back() {
@@ -330,6 +350,17 @@ mod tests {
             assert_eq!(copied.with_copy(false), verdict);
         }
         assert_eq!(Verdict::drop(DropReason::Vlan).copied(), None);
+    }
+
+    #[test]
+    fn going_straight_changes_nothing_of_where_a_frame_goes() {
+        let tags = TagChange { strip: true, push: Some(Tag { tpid: TPID_8021AD, tci: 0xffff }) };
+        let verdict = Verdict::forward_with(PortId(u32::MAX), tags);
+        let straight = verdict.with_straight(true);
+        assert_eq!(straight.outcome(), verdict.outcome());
+        assert_eq!((straight.is_straight(), verdict.is_straight()), (true, false));
+        assert_eq!(straight.with_straight(false), verdict);
+        assert!(!Verdict::flood(FloodKind::Multicast).with_copy(true).is_straight());
     }
 
     #[test]

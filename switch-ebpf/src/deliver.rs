@@ -11,7 +11,7 @@ use aya_ebpf::{
 use switch_common::{
     DropReason, PuntReason, Verdict,
     abi::{
-        addr::{MacAddr, PortId},
+        addr::PortId,
         group::ListId,
         names::{JUMP_FLOOD, JUMP_RESPOND},
         punt::{PUNT_HEADER_LEN, punt_header},
@@ -46,7 +46,7 @@ pub(crate) const PASS: i32 = TC_ACT_OK;
 #[inline(always)]
 pub(crate) fn carry_out(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict: Verdict) -> i32 {
     match verdict.outcome() {
-        Some(Outcome::Forward(to, tags)) => forward(ctx, frame, port, to, tags),
+        Some(Outcome::Forward(to, tags)) => forward(ctx, frame, port, to, tags, verdict.is_straight()),
         Some(Outcome::Flood(kind, member)) => {
             let is_taken = verdict.copied().is_some();
             start_flood(
@@ -89,10 +89,17 @@ fn host_keeps(frame: &SkbFrame, port: PortId) -> bool {
 }
 
 #[inline(always)]
-fn forward(ctx: &TcContext, frame: &SkbFrame, port: PortId, to: PortId, tags: TagChange) -> i32 {
+fn forward(
+    ctx: &TcContext,
+    frame: &SkbFrame,
+    port: PortId,
+    to: PortId,
+    tags: TagChange,
+    is_straight: bool,
+) -> i32 {
     let len = frame.len();
     if change_tag(ctx, tags) {
-        return redirect(ctx, to);
+        return redirect(to, is_straight);
     }
     if let Some(out) = KernelTables.port(to) {
         KernelTables.uncount_tx(out.slot(), len);
@@ -114,14 +121,9 @@ pub(crate) fn change_tag(ctx: &TcContext, tags: TagChange) -> bool {
 /// Sends a frame out of a port. What goes straight into a container is taken there for its own, whoever it is addressed to; so
 /// frames to others that live behind its interface go over the veth pair, which looks.
 #[inline(always)]
-pub(crate) fn redirect(ctx: &TcContext, to: PortId) -> i32 {
-    let dst = SkbFrame::new(ctx).load(0).map(MacAddr::new);
-    let is_its_own = KernelTables.port(to).is_some_and(|out| {
-        let is_to_it = dst.is_some_and(|dst| dst == out.mac() || dst.is_group());
-        is_to_it && !out.flags().sends_plainly()
-    });
+pub(crate) fn redirect(to: PortId, is_straight: bool) -> i32 {
     // SAFETY: helpers that take numbers; the kernel checks the interface when the program has returned.
-    action(unsafe { if is_its_own { bpf_redirect_peer(to.0, 0) } else { bpf_redirect(to.0, 0) } })
+    action(unsafe { if is_straight { bpf_redirect_peer(to.0, 0) } else { bpf_redirect(to.0, 0) } })
 }
 
 /// What a redirect helper returned, as the program's return value.

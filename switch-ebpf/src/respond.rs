@@ -46,10 +46,12 @@ pub(crate) fn start(ctx: &TcContext) -> i32 {
     if !made {
         return drop_at(ctx, port, DropReason::ReplyFailed);
     }
-    if let Some(config) = KernelTables.port(port) {
-        KernelTables.count_tx(config.slot(), SkbFrame::new(ctx).len());
-    }
-    redirect(ctx, port)
+    let Some(config) = KernelTables.port(port) else { return SHOT };
+    let reply = SkbFrame::new(ctx);
+    KernelTables.count_tx(config.slot(), reply.len());
+    let dst = reply.load(0).map(MacAddr::new);
+    let is_to_it = dst.is_some_and(|dst| dst == config.mac() || dst.is_group());
+    redirect(port, is_to_it && !config.flags().sends_plainly())
 }
 
 /// Puts the reply in the frame's place.

@@ -91,7 +91,8 @@ pub fn to_station<F: Frame, T: Tables, C: Clock>(
     }
     let tags = vlan::leave(member, &out, tables).ok_or(DropReason::Vlan)?;
     tables.count_tx(out.slot(), frame.len());
-    Ok(Verdict::forward_with(entry.port(), tags))
+    let is_straight = headers.dst == out.mac() && !out.flags().sends_plainly();
+    Ok(Verdict::forward_with(entry.port(), tags).with_straight(is_straight))
 }
 
 /// Why nothing leaves through a port with these flags.

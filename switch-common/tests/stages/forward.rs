@@ -244,3 +244,20 @@ fn super_frame_is_measured_by_the_packets_it_will_become() {
     assert_eq!(forwarded(&tables, &cut_at(MTU - headers_len)), Ok(Verdict::forward(port(2))));
     assert_eq!(forwarded(&tables, &cut_at(MTU - headers_len + 1)), Err(DropReason::TooBig));
 }
+
+#[test]
+fn only_what_is_addressed_to_the_interface_behind_a_port_goes_straight_into_its_namespace() {
+    let tables = TestTables::with_ports(2);
+    let own = tables.port(port(2)).expect("a port").mac();
+    for (dst, flags, is_straight) in
+        [(own, PortFlags::NONE, true), (GUEST, PortFlags::NONE, false), (own, PortFlags::UPLINK, false)]
+    {
+        tables.set_port(2, DOMAIN, 0, ready(flags));
+        tables.put(dst, static_entry(port(2)));
+        assert_eq!(
+            forwarded(&tables, &to(dst)).map(Verdict::is_straight),
+            Ok(is_straight),
+            "{dst} {flags:?}"
+        );
+    }
+}
