@@ -10,6 +10,7 @@ use switch_common::{
         port::PortFlags,
     },
     stage::{
+        env::Tables as _,
         forward::{to_group, to_station},
         headers::Headers,
         parse::parse,
