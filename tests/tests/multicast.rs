@@ -7,6 +7,7 @@ use std::{
 
 use switch_common::{
     abi::addr::MacAddr,
+    stage::flood::FLOOD_CHUNK,
     wire::{eth, icmp, igmp, ipv6, udp},
 };
 use switch_userspace::{
@@ -35,6 +36,7 @@ both_datapaths!(
     a_group_is_of_one_vlan,
     hosts_answer_the_switch_and_age_out_when_they_are_gone,
     nonsense_changes_nothing,
+    each_of_more_members_than_a_chunk_of_a_flood_has_hears_a_frame_once,
 );
 
 const STREAM: &[u8] = b"stream";
@@ -168,6 +170,11 @@ impl Lab {
 
     /// Who hears a datagram to a group.
     fn heard(&self, from: &str, group: IpAddr) -> BTreeSet<&'static str> {
+        self.copies(from, group).into_keys().collect()
+    }
+
+    /// How often each of those who hear a datagram to a group hears it.
+    fn copies(&self, from: &str, group: IpAddr) -> BTreeMap<&'static str, usize> {
         let captures: Vec<_> =
             self.containers.iter().map(|(name, at)| (*name, Capture::start(at.netns(), "eth0"))).collect();
         let datagram = build::udp(5000, 5000, STREAM);
@@ -182,10 +189,10 @@ impl Lab {
             }
         }
         self.wye.wait_for_idleness();
-        let heard = captures.into_iter().filter_map(|(name, capture)| {
-            capture.finish().iter().any(|frame| frame.ends_with(STREAM)).then_some(name)
+        let copies = captures.into_iter().map(|(name, capture)| {
+            (name, capture.finish().iter().filter(|frame| frame.ends_with(STREAM)).count())
         });
-        heard.collect()
+        copies.filter(|(_, count)| *count > 0).collect()
     }
 
     fn ipv4(&self, name: &str) -> [u8; 4] {
@@ -350,6 +357,24 @@ fn nonsense_changes_nothing(mode: Mode) {
         assert_eq!(failure.code, 2, "{failure:?}");
     }
     assert_eq!(lab.wye.fails(&["port", "mdb", "nobody"]).code, 3);
+}
+
+fn each_of_more_members_than_a_chunk_of_a_flood_has_hears_a_frame_once(mode: Mode) {
+    let mut lab = Lab::start(mode, &[]);
+    let members: Vec<&'static str> =
+        (0..FLOOD_CHUNK + 12).map(|number| &*format!("m{number}").leak()).collect();
+    for name in &members {
+        let container = lab.wye.container(name, "red");
+        lab.containers.insert(name, container);
+    }
+    lab.ask("r", Igmp2);
+    let group = Igmp2.group(1);
+    for name in &members {
+        lab.tell(name, group, Igmp2.report(group, true).expect("there are joins"));
+    }
+    wait_until("the switch knows every member", || lab.members(group).len() == members.len());
+    let hearers = members.into_iter().chain(["r"]);
+    assert_eq!(lab.copies("b", group), hearers.map(|name| (name, 1)).collect());
 }
 
 #[test]
