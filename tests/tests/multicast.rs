@@ -397,3 +397,17 @@ fn a_stream_goes_on_when_the_daemon_is_killed_and_comes_back() {
     assert_eq!(lab.heard("b", Igmp2.group(1)), ["a", "r"].into());
     assert_eq!(lab.heard("b", Igmp2.group(2)), ["r"].into());
 }
+
+#[test]
+fn userspace_switch_floods_groups_after_a_crash_until_it_has_asked_for_members() {
+    let mut lab = Lab::start(Mode::Userspace, &[]);
+    let group = Igmp2.group(1);
+    lab.ask("r", Igmp2);
+    lab.join("a", Igmp2, group);
+    lab.wye.kill_daemon();
+    lab.wye.start_daemon();
+    assert_eq!(lab.heard("b", group), ["a", "c", "r"].into());
+    lab.ask("r", Igmp2);
+    lab.join("a", Igmp2, group);
+    assert_eq!(lab.heard("b", group), ["a", "r"].into());
+}
