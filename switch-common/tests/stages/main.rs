@@ -8,6 +8,7 @@ mod flood;
 mod forward;
 mod guard;
 mod learn;
+mod multicast;
 mod parse_ip;
 mod parse_l2;
 mod parse_properties;
