@@ -18,7 +18,11 @@ fn an_idle_daemon_is_weighed_and_purged() {
     let text = fs::read_to_string(&file).expect("a report");
     fs::remove_file(&file).expect("the report is ours");
     let report: Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(report.get("ports").and_then(Value::as_u64), Some(4), "three containers and the gateway of their network");
+    assert_eq!(
+        report.get("ports").and_then(Value::as_u64),
+        Some(4),
+        "three containers and the gateway of their network"
+    );
     let resident = report.get("resident_mib").and_then(Value::as_f64);
     assert!(resident.is_some_and(|mib| mib > 0.0), "{report}");
 
