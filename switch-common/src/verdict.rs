@@ -98,6 +98,7 @@ reasons! {
         ManyNdOptions = 3, "many_nd_options", "more neighbour discovery options than the fast path walks";
         LoopProbe = 4, "loop_probe", "a probe of a loop guard, which the control plane judges";
         LongReport = 5, "long_report", "a membership report of which the fast path cannot make a copy";
+        Unreachable = 6, "unreachable", "the sender is to be told that there is no way to where the packet is for";
     }
 }
 
@@ -147,6 +148,8 @@ pub enum Outcome {
     Punt(PuntReason),
     /// To nobody.
     Drop(DropReason),
+    /// To nobody, and the router behind this port tells the sender so.
+    Refuse(DropReason, PortId),
 }
 
 /// The outcome of the pipeline in one register: an enum with a payload would carry unset bytes across calls, which the
@@ -163,6 +166,7 @@ impl Verdict {
     const DROP: u64 = 5;
     const RESPOND: u64 = 6;
     const DELIVER: u64 = 7;
+    const REFUSE: u64 = 8;
     /// In a flood or delivery: the control plane gets a copy.
     const COPY: u64 = 1 << 31;
     /// In a forward: the frame may go straight into the namespace behind the port.
@@ -256,6 +260,13 @@ impl Verdict {
         Self(Self::DROP | (reason as u64) << 32)
     }
 
+    /// To nobody, and the router behind `port` tells the sender so.
+    #[must_use]
+    #[inline(always)]
+    pub const fn refuse(reason: DropReason, port: PortId) -> Self {
+        Self(Self::REFUSE | (reason as u64) << 8 | (port.0 as u64) << 32)
+    }
+
     /// Answered with the MAC of the station asked for.
     #[must_use]
     #[inline(always)]
@@ -300,6 +311,9 @@ impl Verdict {
             Self::TO_HOST => Some(Outcome::ToHost),
             Self::PUNT => PuntReason::from_code(payload as u8).map(Outcome::Punt),
             Self::DROP => DropReason::from_code(payload as u8).map(Outcome::Drop),
+            Self::REFUSE => {
+                DropReason::from_code(detail as u8).map(|reason| Outcome::Refuse(reason, PortId(payload)))
+            }
             Self::RESPOND => {
                 let [a, b, c, d, e, f, ..] = self.0.to_be_bytes();
                 Some(Outcome::Respond(MacAddr::new([a, b, c, d, e, f])))
@@ -323,6 +337,8 @@ mod tests {
             assert!((*reason as u32) < DROPS_PER_SLOT);
             assert_eq!(DropReason::from_code(*reason as u8), Some(*reason));
             assert_eq!(Verdict::drop(*reason).outcome(), Some(Outcome::Drop(*reason)));
+            let refused = Verdict::refuse(*reason, PortId(u32::MAX));
+            assert_eq!(refused.outcome(), Some(Outcome::Refuse(*reason, PortId(u32::MAX))));
         }
     }
 

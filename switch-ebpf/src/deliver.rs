@@ -74,7 +74,7 @@ pub(crate) fn turn_away(ctx: &TcContext, frame: &SkbFrame, port: PortId, verdict
             PASS
         }
         Some(Outcome::Punt(reason)) => punt(ctx, port, reason),
-        Some(Outcome::Drop(reason)) => {
+        Some(Outcome::Drop(reason) | Outcome::Refuse(reason, _)) => {
             events::report(frame, port, reason);
             if host_keeps(frame, port) { PASS } else { SHOT }
         }

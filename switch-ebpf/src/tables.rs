@@ -18,7 +18,7 @@ use switch_common::{
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortFlags, PortState},
         source::{SourceKey, SourceScope},
-        storm::{StormGate, gate_index},
+        storm::{StormGate, error_gate_index, gate_index},
     },
     stage::env::{InsertError, Tables},
     units::Nanos,
@@ -107,9 +107,17 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
-        let Some(gate) = maps::STORM.get_ptr_mut(gate_index(slot, kind)) else { return false };
-        // SAFETY: a live map value whose second word is the account; the control plane writes it at once.
-        unsafe { compare_exchange(gate.cast::<u64>().add(1), known.0, next.0) }
+        charge(gate_index(slot, kind), known, next)
+    }
+
+    #[inline(always)]
+    fn error_account(&self, slot: Slot) -> Nanos {
+        maps::STORM.get(error_gate_index(slot)).map_or(Nanos(0), |gate| gate.paid_at())
+    }
+
+    #[inline(always)]
+    fn error_charge(&self, slot: Slot, known: Nanos, next: Nanos) -> bool {
+        charge(error_gate_index(slot), known, next)
     }
 
     #[inline(always)]
@@ -208,6 +216,13 @@ impl Tables for KernelTables {
             unsafe { fetch_add(count, 1) };
         }
     }
+}
+
+#[inline(always)]
+fn charge(gate: u32, known: Nanos, next: Nanos) -> bool {
+    let Some(gate) = maps::STORM.get_ptr_mut(gate) else { return false };
+    // SAFETY: a live map value whose second word is the account; the control plane writes it at once.
+    unsafe { compare_exchange(gate.cast::<u64>().add(1), known.0, next.0) }
 }
 
 #[inline(always)]

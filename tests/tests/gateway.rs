@@ -28,6 +28,7 @@ both_datapaths!(
     host_and_container_reach_each_other,
     container_reaches_every_address_of_the_host_that_is_not_its_loopback,
     networks_do_not_reach_each_other_through_a_host_that_forwards,
+    sender_is_told_at_once_that_there_is_no_way,
     whoever_routes_through_the_host_reaches_nobody,
     host_is_not_heard_from_an_address_that_means_nothing_beyond_a_link,
     host_hears_no_unicast_that_is_sent_to_everybody,
@@ -128,6 +129,32 @@ fn container_reaches_every_address_of_the_host_that_is_not_its_loopback(mode: Mo
     assert!(!a.pings("127.0.0.1"));
     assert_eq!(wye.drops("a", "no_route"), before + 3);
     netns::run(wye.host(), "sysctl", &["-qw", "net.ipv4.conf.all.route_localnet=0"]);
+}
+
+fn sender_is_told_at_once_that_there_is_no_way(mode: Mode) {
+    let wye = Wye::start(mode);
+    network(&wye, "red", 1);
+    let a = wye.container("a", "red");
+    for (family, ip, words) in [
+        (Family::V4, "192.0.2.1", "Destination Net Unreachable"),
+        (Family::V6, "2001:db8::1", "Destination unreachable: No route"),
+    ] {
+        // Both whole and longer than what an error may quote.
+        for size in ["56", "1400"] {
+            let ping = netns::output(a.netns(), "ping", &["-c", "1", "-W", "10", "-s", size, ip]);
+            let told = String::from_utf8_lossy(&ping.stdout).into_owned();
+            let router = gateway(family, 1);
+            assert!(told.contains(&router) && told.contains(words), "{family:?}, {size} bytes: {told}");
+        }
+        let target = match family {
+            Family::V4 => format!("TCP4:{ip}:{L4_PORT},connect-timeout=10"),
+            Family::V6 => format!("TCP6:[{ip}]:{L4_PORT},connect-timeout=10"),
+        };
+        let connect = netns::output(a.netns(), "socat", &["-u", "/dev/null", &target]);
+        let told = String::from_utf8_lossy(&connect.stderr).into_owned();
+        assert!(told.contains("Network is unreachable"), "{family:?}: {told}");
+    }
+    assert_eq!(wye.drops("a", "no_route"), 6);
 }
 
 fn networks_do_not_reach_each_other_through_a_host_that_forwards(mode: Mode) {

@@ -20,7 +20,7 @@ pub mod storm;
 pub mod vlan;
 
 /// Version of everything in this module: pins live below `v<SCHEMA>`, and pins of another schema are refused.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// Ports are array indexes: an interface whose index is not below this bound cannot be a port.
 pub const MAX_PORTS: u32 = 65_536;

@@ -5,8 +5,8 @@
 
 use crate::{abi::addr::Slot, units::Nanos, verdict::FloodKind};
 
-/// Gates kept for each slot: one a kind of flood, and one for the copies of membership messages.
-pub const GATES_PER_SLOT: u32 = 4;
+/// Gates kept for each slot: one a kind of flood, one for the copies of membership messages, and one for ICMP errors.
+pub const GATES_PER_SLOT: u32 = 5;
 
 const BURST_SHIFT: u32 = 32;
 const INTERVAL_MASK: u64 = (1 << BURST_SHIFT) - 1;
@@ -129,6 +129,16 @@ pub const SNOOP_LIMIT: StormLimit = StormLimit::new(1_000, 1_000);
 #[inline(always)]
 pub const fn snoop_gate_index(slot: Slot) -> u32 {
     slot.0 as u32 * GATES_PER_SLOT
+}
+
+/// ICMP errors that a port is sent by the switch's own routers.
+pub const ERROR_LIMIT: StormLimit = StormLimit::new(1_000, 100);
+
+/// Index of a port's account for those errors in the array of gates.
+#[must_use]
+#[inline(always)]
+pub const fn error_gate_index(slot: Slot) -> u32 {
+    slot.0 as u32 * GATES_PER_SLOT + GATES_PER_SLOT - 1
 }
 
 /// Index of a port's gate for a kind of flood in the array of gates.

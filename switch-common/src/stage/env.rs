@@ -37,6 +37,8 @@ pub struct ParseDepth {
     pub walks_ipv4_options: bool,
     /// Bytes of the longest packet that the control plane can get a copy of; frames with longer ones are punted.
     pub snooped_bytes: u32,
+    /// Whether ICMP errors are made here; where not, the packets that they are about are punted.
+    pub makes_errors: bool,
 }
 
 impl ParseDepth {
@@ -50,6 +52,7 @@ impl ParseDepth {
         beyond_nd_options: Verdict::punt(PuntReason::ManyNdOptions),
         walks_ipv4_options: false,
         snooped_bytes: SNOOPED_BYTES as u32,
+        makes_errors: false,
     };
 
     /// Deep enough for every frame that has a right to exist.
@@ -61,6 +64,7 @@ impl ParseDepth {
         beyond_nd_options: Verdict::drop(DropReason::NdSpoof),
         walks_ipv4_options: true,
         snooped_bytes: u32::MAX,
+        makes_errors: true,
     };
 }
 
@@ -129,6 +133,12 @@ pub trait Tables {
 
     /// Replaces the account `known` of a port by `next`; says `false` and changes nothing where it is another one by now.
     fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool;
+
+    /// A port's account of ICMP errors.
+    fn error_account(&self, slot: Slot) -> Nanos;
+
+    /// Replaces the account `known` of ICMP errors by `next`; says `false` and changes nothing where it is another one by now.
+    fn error_charge(&self, slot: Slot, known: Nanos, next: Nanos) -> bool;
 
     /// The FDB entry of a key.
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry>;

@@ -16,7 +16,7 @@ use crate::{
         gateway,
         headers::Headers,
         multicast::{self, Aim},
-        storm,
+        storm, unreachable,
         vlan::{self, Membership},
     },
     verdict::{DropReason, FloodKind, PuntReason, Verdict},
@@ -84,7 +84,7 @@ pub fn to_station<F: Frame, T: Tables, C: Clock>(
         return Err(DropReason::Isolated);
     }
     if out.flags().has(PortFlags::GATEWAY) && !gateway::takes(headers, &out, tables) {
-        return Err(DropReason::NoRoute);
+        return unreachable::refuse::<F, T, C>(headers, port, (entry.port(), &out), tables, clock);
     }
     if exceeds_mtu(frame, headers, &out) {
         return Err(DropReason::TooBig);

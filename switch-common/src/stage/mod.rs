@@ -13,4 +13,5 @@ pub mod pipeline;
 pub mod probe;
 pub mod respond;
 pub mod storm;
+pub mod unreachable;
 pub mod vlan;

@@ -179,7 +179,7 @@ pub fn known_port<T: Tables>(port_id: PortId, tables: &T) -> Result<PortConfig, 
 /// Counts a verdict that is a drop.
 #[inline(always)]
 pub fn conclude<T: Tables>(port_id: PortId, tables: &T, verdict: Verdict) {
-    if let Some(Outcome::Drop(reason)) = verdict.outcome() {
+    if let Some(Outcome::Drop(reason) | Outcome::Refuse(reason, _)) = verdict.outcome() {
         let slot = known_port(port_id, tables).map_or(NO_SLOT, |port| port.slot());
         tables.count_drop(slot, reason);
     }

@@ -46,6 +46,20 @@ pub const REDIRECT_V6: u8 = 137;
 /// MLDv2 report (RFC 3810).
 pub const MLD_REPORT_V2: u8 = 143;
 
+/// Whether an ICMP message is an error (RFC 1122, 3.2.2), a redirect among them.
+#[must_use]
+#[inline(always)]
+pub const fn is_error(kind: u8) -> bool {
+    matches!(kind, UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM)
+}
+
+/// Whether an ICMPv6 message is one of those that nobody is told of: an error (RFC 4443, 2.1) or a redirect.
+#[must_use]
+#[inline(always)]
+pub const fn is_error_v6(kind: u8) -> bool {
+    kind < 128 || kind == REDIRECT_V6
+}
+
 /// Type, code and checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct IcmpHeader(pub [u8; 4]);

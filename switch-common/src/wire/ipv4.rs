@@ -7,6 +7,13 @@ pub const UNSPECIFIED: [u8; 4] = [0; 4];
 /// Length without options in bytes.
 pub const MIN_LEN: u32 = 20;
 
+/// Whether an address can be one station's: not of "this network", loopback, a group or everybody (RFC 6890).
+#[must_use]
+#[inline(always)]
+pub const fn is_station(ip: [u8; 4]) -> bool {
+    !matches!(ip[0], 0 | 127 | 224..)
+}
+
 /// The fixed part of an IPv4 header.
 #[derive(Clone, Copy, Debug)]
 pub struct Ipv4Header(pub [u8; 20]);

@@ -7,6 +7,8 @@ pub const LEN: u32 = 40;
 
 /// The unspecified address.
 pub const UNSPECIFIED: [u8; 16] = [0; 16];
+/// First byte of a group's address (RFC 4291, 2.7).
+pub const GROUP_BYTE: u8 = 0xff;
 /// All nodes of the link (RFC 4291, 2.7.1).
 pub const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// Where the hop limit is, in bytes from the header's begin.

@@ -72,6 +72,7 @@ pub(crate) struct TestTables {
     pub(crate) groups: RefCell<HashMap<GroupKey, ListId>>,
     pub(crate) host_addresses: RefCell<HashSet<HostAddress>>,
     pub(crate) gates: RefCell<HashMap<(Slot, u8), StormGate>>,
+    pub(crate) error_accounts: RefCell<HashMap<Slot, Nanos>>,
     pub(crate) fdb: RefCell<HashMap<FdbKey, FdbEntry>>,
     pub(crate) learned: RefCell<HashMap<Slot, u32>>,
     pub(crate) not_learned: RefCell<Vec<Slot>>,
@@ -184,6 +185,20 @@ impl Tables for TestTables {
         let gate = gates.get_mut(&(slot, kind as u8)).expect("only what has a limit is charged");
         assert_eq!(gate.paid_at(), known, "nobody else is there");
         *gate = StormGate::new(gate.limit(), next);
+        true
+    }
+
+    fn error_account(&self, slot: Slot) -> Nanos {
+        self.error_accounts.borrow().get(&slot).copied().unwrap_or_default()
+    }
+
+    fn error_charge(&self, slot: Slot, known: Nanos, next: Nanos) -> bool {
+        if let Some(left) = self.refuse_charges.get().checked_sub(1) {
+            self.refuse_charges.set(left);
+            return false;
+        }
+        let before = self.error_accounts.borrow_mut().insert(slot, next).unwrap_or_default();
+        assert_eq!(before, known, "nobody else is there");
         true
     }
 

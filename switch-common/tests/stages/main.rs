@@ -15,4 +15,5 @@ mod parse_properties;
 mod pipeline;
 mod respond;
 mod storm;
+mod unreachable;
 mod vlan;

@@ -220,7 +220,7 @@ pub(super) fn gateway_record(
         mac: gateway.mac,
         condition,
         settings: gateway.settings.clone(),
-        addresses: &[],
+        addresses: network.gateway_addresses().collect(),
         vlans: network.vlans_of(&gateway.settings),
         role: Role::Gateway,
     }

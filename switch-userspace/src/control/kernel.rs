@@ -1,6 +1,7 @@
 //! What the control plane does to the kernel: the datapath and the host's interfaces behind one door.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr},
@@ -57,8 +58,8 @@ pub(super) struct PortRecord<'a> {
     pub(super) mac: MacAddr,
     pub(super) condition: Condition,
     pub(super) settings: PortSettings,
-    /// The endpoint's own addresses.
-    pub(super) addresses: &'a [IpNet],
+    /// The port's own addresses.
+    pub(super) addresses: Cow<'a, [IpNet]>,
     /// How it sorts frames by VLAN; `None` where its network knows none.
     pub(super) vlans: Option<PortVlans>,
     pub(super) role: Role,

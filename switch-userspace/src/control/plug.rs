@@ -3,7 +3,7 @@
 //! Order that holds here: the port's record and program are in force before the endpoint's side goes up, and the host's side
 //! is gone before the program is.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use switch_common::{
     abi::{
@@ -144,7 +144,7 @@ pub(super) fn record<'a>(
         mac: attachment.mac,
         condition,
         settings: attachment.settings.clone(),
-        addresses: &attachment.addresses,
+        addresses: Cow::Borrowed(&attachment.addresses),
         vlans: network.vlans_of(&attachment.settings),
         role: Role::Endpoint,
     }

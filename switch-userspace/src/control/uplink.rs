@@ -1,5 +1,7 @@
 //! Uplinks: interfaces of the host as ports of a network.
 
+use std::borrow::Cow;
+
 use switch_common::abi::addr::PortId;
 
 use super::{
@@ -128,7 +130,7 @@ pub(super) fn uplink_record(network: &Network, uplink: &Uplink, condition: Condi
         mac: uplink.mac,
         condition,
         settings: uplink.settings.clone(),
-        addresses: &[],
+        addresses: Cow::default(),
         vlans: network.vlans_of(&uplink.settings),
         role: Role::Uplink,
     }

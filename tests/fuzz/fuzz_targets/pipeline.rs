@@ -93,7 +93,7 @@ fn judge(tables: &TestTables, clock: &TestClock, number: u8, frame: &FuzzFrame<'
             check_egress(&source, &out);
             sent.push((out.slot(), frame.len()));
         }
-        Outcome::Drop(reason) => dropped.push((source.slot(), reason)),
+        Outcome::Drop(reason) | Outcome::Refuse(reason, _) => dropped.push((source.slot(), reason)),
         Outcome::Respond(at) => assert_ne!(at, source.mac()),
         Outcome::ToHost => assert!(source.flags().has(PortFlags::UPLINK)),
         Outcome::Flood(..) | Outcome::Deliver(..) | Outcome::Punt(_) => {}

@@ -106,7 +106,9 @@ impl Worlds {
                 }
                 Decision::Deliver(..) => String::from("Deliver"),
                 Decision::Respond(_) => String::from("Respond"),
-                other @ (Decision::ToHost | Decision::Punt(_) | Decision::Drop(_)) => format!("{other:?}"),
+                other @ (Decision::ToHost | Decision::Punt(_) | Decision::Drop(_) | Decision::Refuse(..)) => {
+                    format!("{other:?}")
+                }
             });
         }
         for place in 0..=self.kernel.ports().len() {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The verdicts that scenarios can come to: a run without one of them has not tried it.
-const REACHABLE: [&str; 47] = [
+const REACHABLE: [&str; 48] = [
     "Forward",
     "Forward with a change of tags",
     "Drop(Vlan)",
@@ -68,6 +68,7 @@ const REACHABLE: [&str; 47] = [
     "Drop(Loop)",
     "Punt(LoopProbe)",
     "Drop(NoRoute)",
+    "Punt(Unreachable)",
 ];
 
 /// Scenarios of a run; `WYE_SCENARIOS` asks for more.

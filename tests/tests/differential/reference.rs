@@ -174,7 +174,7 @@ fn carry_out<F: Frame>(view: &View<'_>, frame: &F, port: PortId, verdict: Verdic
         }
         Decision::Punt(_) => REDIRECT,
         Decision::Drop(_) if host_keeps(view, frame, port) => PASS,
-        Decision::Drop(_) => SHOT,
+        Decision::Drop(_) | Decision::Refuse(..) => SHOT,
     }
 }
 

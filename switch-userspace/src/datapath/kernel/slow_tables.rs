@@ -111,6 +111,15 @@ impl Tables for SlowTables {
         self.accounts.storm_charge(slot, kind, known, next)
     }
 
+    /// The fast path charged the packet when it punted it.
+    fn error_account(&self, _slot: Slot) -> Nanos {
+        Nanos(0)
+    }
+
+    fn error_charge(&self, _slot: Slot, _known: Nanos, _next: Nanos) -> bool {
+        true
+    }
+
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
         self.fdb.borrow().get(&key, 0).ok()
     }

@@ -34,6 +34,13 @@ struct Gate {
     paid_at: AtomicU64,
 }
 
+impl Gate {
+    /// Replaces the account `known` by `next`; says `false` where it is another one by now.
+    fn exchange(&self, known: Nanos, next: Nanos) -> bool {
+        self.paid_at.compare_exchange(known.0, next.0, Relaxed, Relaxed).is_ok()
+    }
+}
+
 impl Account {
     const fn new() -> Self {
         Self {
@@ -144,8 +151,18 @@ impl Accounts {
 
     /// Replaces the account `known` by `next`; says `false` where it is another one by now.
     pub fn storm_charge(&self, slot: Slot, kind: FloodKind, known: Nanos, next: Nanos) -> bool {
-        let exchange = |gate: &Gate| gate.paid_at.compare_exchange(known.0, next.0, Relaxed, Relaxed).is_ok();
-        self.gate(slot, kind).is_some_and(exchange)
+        self.gate(slot, kind).is_some_and(|gate| gate.exchange(known, next))
+    }
+
+    /// A slot's account of ICMP errors.
+    #[must_use]
+    pub fn error_account(&self, slot: Slot) -> Nanos {
+        Nanos(self.error_gate(slot).map_or(0, |gate| gate.paid_at.load(Relaxed)))
+    }
+
+    /// Replaces the account `known` of ICMP errors by `next`; says `false` where it is another one by now.
+    pub fn error_charge(&self, slot: Slot, known: Nanos, next: Nanos) -> bool {
+        self.error_gate(slot).is_some_and(|gate| gate.exchange(known, next))
     }
 
     /// Traffic of a slot.
@@ -201,6 +218,10 @@ impl Accounts {
 
     fn gate(&self, slot: Slot, kind: FloodKind) -> Option<&Gate> {
         self.get(slot).map(|account| &account.gates[kind as usize])
+    }
+
+    fn error_gate(&self, slot: Slot) -> Option<&Gate> {
+        self.get(slot)?.gates.last()
     }
 
     fn get(&self, slot: Slot) -> Option<&Account> {

@@ -25,6 +25,7 @@ use switch_common::{
 use super::{
     events::DropReporter,
     frame::{SliceFrame, SlowPath},
+    icmp_error,
     packet::{Packet, VnetHeader},
     snoop::Snooper,
 };
@@ -156,6 +157,10 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
             Some(Outcome::Punt(PuntReason::LoopProbe)) => self.take_probe(&packet, &headers),
             Some(Outcome::Punt(_)) => self.drop_at_ingress(&packet, DropReason::PuntFailed),
             Some(Outcome::Drop(reason)) => self.reporter.report(&packet, reason, self.clock.now()),
+            Some(Outcome::Refuse(reason, router)) => {
+                self.reporter.report(&packet, reason, self.clock.now());
+                self.tell_sender(&packet, &headers, router);
+            }
             None => {}
         }
     }
@@ -197,6 +202,15 @@ impl<T: EngineTables, C: Clock, E: Egress> Engine<'_, T, C, E> {
         } else {
             let reply = advertisement(frame, headers, at);
             self.send_back(question, reply.as_ref().map(<[u8; _]>::as_slice));
+        }
+    }
+
+    /// The packet is dropped already: where its sender cannot be told, nothing more is lost.
+    fn tell_sender(&mut self, refused: &Packet<'_>, headers: &Headers, router: PortId) {
+        let gateway = self.tables.port(router);
+        let error = gateway.and_then(|gateway| icmp_error::no_route(refused.bytes, headers, &gateway));
+        if let Some(error) = error {
+            self.send_back(refused, Some(&error));
         }
     }
 

@@ -11,6 +11,7 @@ mod datapath;
 mod engine;
 mod events;
 mod frame;
+mod icmp_error;
 mod namespace;
 mod packet;
 mod rings;

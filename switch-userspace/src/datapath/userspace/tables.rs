@@ -403,6 +403,14 @@ impl Tables for View<'_> {
         self.tables.accounts.storm_charge(slot, kind, known, next)
     }
 
+    fn error_account(&self, slot: Slot) -> Nanos {
+        self.tables.accounts.error_account(slot)
+    }
+
+    fn error_charge(&self, slot: Slot, known: Nanos, next: Nanos) -> bool {
+        self.tables.accounts.error_charge(slot, known, next)
+    }
+
     fn fdb_lookup(&self, key: FdbKey) -> Option<FdbEntry> {
         self.tables.fdb().get(&key).copied()
     }
