@@ -21,10 +21,11 @@ use switch_common::{
     DropReason, Verdict,
     abi::{
         addr::PortId,
-        names::{JUMP_GUARD, JUMP_SWITCH, JUMP_SWITCH_GROUP},
+        names::{JUMP_GUARD, JUMP_REFUSE, JUMP_SWITCH, JUMP_SWITCH_GROUP},
         port::PortFlags,
     },
     stage::{headers::Headers, pipeline},
+    verdict::Outcome,
 };
 
 use crate::{clock::KernelClock, frame::SkbFrame, jump::jump, tables::KernelTables};
@@ -64,6 +65,12 @@ fn go_on_to_switch(ctx: &TcContext, headers: &Headers) -> Verdict {
     if headers.dst.is_group() { go_on::<JUMP_SWITCH_GROUP>(ctx) } else { go_on::<JUMP_SWITCH>(ctx) }
 }
 
+#[inline(always)]
+fn go_on_to_refuse(ctx: &TcContext, verdict: Verdict) -> Verdict {
+    maps::note_verdict(verdict);
+    go_on::<JUMP_REFUSE>(ctx)
+}
+
 /// Tail-called by [`port_ingress`] or [`guard`] for a frame that is for one station.
 #[classifier]
 fn switch(ctx: TcContext) -> i32 {
@@ -74,7 +81,25 @@ fn switch(ctx: TcContext) -> i32 {
         pipeline::switch_to_station(&frame, headers, port_id, &port, &KernelTables, &KernelClock)
     });
     let (Ok(verdict) | Err(verdict)) = switched;
-    finish(&ctx, port_id, verdict)
+    let is_refused = matches!(verdict.outcome(), Some(Outcome::Refuse(..)));
+    finish(&ctx, port_id, if is_refused { go_on_to_refuse(&ctx, verdict) } else { verdict })
+}
+
+/// Tail-called by [`switch`] for a packet that the router of the last verdict refuses.
+#[classifier]
+fn refuse(ctx: TcContext) -> i32 {
+    let port_id = PortId(SkbFrame::new(&ctx).ifindex());
+    let Some(headers) = maps::headers() else { return deliver::SHOT };
+    let Some(Outcome::Refuse(reason, router)) = maps::last_verdict().and_then(|verdict| verdict.outcome())
+    else {
+        return deliver::SHOT;
+    };
+    let refused = pipeline::known_port(port_id, &KernelTables).and_then(|port| {
+        let by = (reason, router);
+        pipeline::refuse::<SkbFrame, _, _>(headers, &port, by, &KernelTables, &KernelClock)
+    });
+    let (Ok(verdict) | Err(verdict)) = refused;
+    turn_away(&ctx, port_id, verdict)
 }
 
 /// Tail-called by [`port_ingress`] or [`guard`] for a frame that is for a group.

@@ -18,6 +18,7 @@ use switch_common::{
         fdb::{FdbEntry, FdbKey},
         group::{FloodKey, GroupKey, ListId, SnoopRecord},
         host::HostAddress,
+        names::JUMPS as JUMPS_BY_POSITION,
         neighbour::{Neighbour, NeighbourKey},
         port::{PortConfig, PortState, SwitchConfig},
         source::SourceKey,
@@ -75,7 +76,7 @@ static HEADERS: PerCpuArray<Headers, 1> = PerCpuArray::new();
 #[btf_map]
 pub(crate) static LAST_VERDICT: PerCpuArray<u64, 1> = PerCpuArray::new();
 #[btf_map]
-pub(crate) static JUMPS: ProgramArray<5> = ProgramArray::new();
+pub(crate) static JUMPS: ProgramArray<{ JUMPS_BY_POSITION.len() }> = ProgramArray::new();
 
 /// The headers of the frame that this CPU is at. A tc program runs to its end before another begins on its CPU.
 #[inline(always)]

@@ -8,6 +8,8 @@ pub const PROG_GUARD: &str = "guard";
 pub const PROG_SWITCH: &str = "switch";
 /// Learns, and answers or forwards what is for a group; tail-called.
 pub const PROG_SWITCH_GROUP: &str = "switch_group";
+/// Decides who is told of a packet that there is no way for; tail-called.
+pub const PROG_REFUSE: &str = "refuse";
 /// Makes the frame its own reply and sends it back; tail-called.
 pub const PROG_RESPOND: &str = "respond";
 /// Copies a frame to the ports of a domain; tail-called.
@@ -16,11 +18,12 @@ pub const PROG_FLOOD: &str = "flood";
 pub const PROG_FLOOD_RESUME: &str = "flood_resume";
 
 /// All programs.
-pub const PROGRAMS: [&str; 7] = [
+pub const PROGRAMS: [&str; 8] = [
     PROG_PORT_INGRESS,
     PROG_GUARD,
     PROG_SWITCH,
     PROG_SWITCH_GROUP,
+    PROG_REFUSE,
     PROG_RESPOND,
     PROG_FLOOD,
     PROG_FLOOD_RESUME,
@@ -107,12 +110,15 @@ pub const JUMP_SWITCH: u32 = 2;
 pub const JUMP_RESPOND: u32 = 3;
 /// Position of [`PROG_SWITCH_GROUP`].
 pub const JUMP_SWITCH_GROUP: u32 = 4;
+/// Position of [`PROG_REFUSE`].
+pub const JUMP_REFUSE: u32 = 5;
 
 /// All tail-call targets with their positions.
-pub const JUMPS: [(u32, &str); 5] = [
+pub const JUMPS: [(u32, &str); 6] = [
     (JUMP_FLOOD, PROG_FLOOD),
     (JUMP_GUARD, PROG_GUARD),
     (JUMP_SWITCH, PROG_SWITCH),
     (JUMP_RESPOND, PROG_RESPOND),
     (JUMP_SWITCH_GROUP, PROG_SWITCH_GROUP),
+    (JUMP_REFUSE, PROG_REFUSE),
 ];

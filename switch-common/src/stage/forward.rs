@@ -16,7 +16,7 @@ use crate::{
         gateway,
         headers::Headers,
         multicast::{self, Aim},
-        storm, unreachable,
+        storm,
         vlan::{self, Membership},
     },
     verdict::{DropReason, FloodKind, PuntReason, Verdict},
@@ -84,7 +84,7 @@ pub fn to_station<F: Frame, T: Tables, C: Clock>(
         return Err(DropReason::Isolated);
     }
     if out.flags().has(PortFlags::GATEWAY) && !gateway::takes(headers, &out, tables) {
-        return unreachable::refuse::<F, T, C>(headers, port, (entry.port(), &out), tables, clock);
+        return Ok(Verdict::refuse(DropReason::NoRoute, entry.port()));
     }
     if exceeds_mtu(frame, headers, &out) {
         return Err(DropReason::TooBig);

@@ -2,7 +2,7 @@
 //!
 //! [`run`] is the whole way of a frame. The kernel takes it in the same parts, each a program of its own, because one program
 //! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] for guarded ports, then [`switch_to_station`] or
-//! [`switch_to_group`].
+//! [`switch_to_group`], and [`refuse`] where there is no way.
 
 use crate::{
     abi::{
@@ -13,7 +13,7 @@ use crate::{
         env::{Clock, Frame, Tables},
         forward, guard,
         headers::Headers,
-        learn, parse, probe, respond, vlan,
+        learn, parse, probe, respond, unreachable, vlan,
     },
     verdict::{DropReason, Outcome, PuntReason, Verdict},
 };
@@ -48,7 +48,13 @@ fn judge<F: Frame, T: Tables, C: Clock>(
 ) -> Result<Verdict, Verdict> {
     let port = admit(frame, headers, port_id, tables)?;
     identify(frame, headers, port_id, &port, tables)?;
-    switch(frame, headers, port_id, &port, tables, clock)
+    let verdict = switch(frame, headers, port_id, &port, tables, clock)?;
+    match verdict.outcome() {
+        Some(Outcome::Refuse(reason, router)) => {
+            refuse::<F, T, C>(headers, &port, (reason, router), tables, clock)
+        }
+        _ => Ok(verdict),
+    }
 }
 
 /// Lets a frame in: counts it, parses it, and checks what holds for every port.
@@ -164,6 +170,26 @@ pub fn switch_to_group<F: Frame, T: Tables, C: Clock>(
     }
     guard::check_unanswered(headers).map_err(Verdict::drop)?;
     forward::to_group(frame, headers, member, port, tables, clock).map_err(Verdict::drop)
+}
+
+/// Decides who is told of a packet that the router behind a port refused for a reason.
+///
+/// # Errors
+/// Nobody: it is dropped.
+#[inline(always)]
+pub fn refuse<F: Frame, T: Tables, C: Clock>(
+    headers: &Headers,
+    port: &PortConfig,
+    (reason, router): (DropReason, PortId),
+    tables: &T,
+    clock: &C,
+) -> Result<Verdict, Verdict> {
+    let told = tables.port(router).is_some_and(|out| unreachable::tells(headers, port, &out, tables, clock));
+    match (told, F::DEPTH.makes_errors) {
+        (false, _) => Err(Verdict::drop(reason)),
+        (true, true) => Ok(Verdict::refuse(reason, router)),
+        (true, false) => Ok(Verdict::punt(PuntReason::Unreachable)),
+    }
 }
 
 /// The record of the port that a frame came in on.

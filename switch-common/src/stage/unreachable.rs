@@ -5,43 +5,28 @@
 //! [`ERROR_LIMIT`] says; what is beyond it is dropped as it would be without.
 
 use crate::{
-    abi::{
-        addr::{PortId, Slot},
-        port::PortConfig,
-        storm::ERROR_LIMIT,
-    },
+    abi::{addr::Slot, port::PortConfig, storm::ERROR_LIMIT},
     stage::{
-        env::{Clock, Frame, Tables},
+        env::{Clock, Tables},
         headers::{Fragment, Headers, Network, first4},
     },
-    verdict::{DropReason, PuntReason, Verdict},
     wire::{eth, icmp, ipv4, ipv6},
 };
 
 /// How often the account is tried again after another CPU was quicker.
 const ATTEMPTS: u32 = 4;
 
-/// Refuses a packet that came in on `port` for the gateway at `out`, and has the sender told where that may be.
-///
-/// # Errors
-/// The packet is dropped and nobody is told.
+/// Whether the sender of a packet that came in on `port`, and that the router `out` refused, is told. Charges the port for it.
+#[must_use]
 #[inline(always)]
-pub fn refuse<F: Frame, T: Tables, C: Clock>(
+pub fn tells<T: Tables, C: Clock>(
     headers: &Headers,
     port: &PortConfig,
-    out: (PortId, &PortConfig),
+    out: &PortConfig,
     tables: &T,
     clock: &C,
-) -> Result<Verdict, DropReason> {
-    let (router, config) = out;
-    if !may_be_told(headers, config) || !is_within_limit(port.slot(), tables, clock) {
-        return Err(DropReason::NoRoute);
-    }
-    if F::DEPTH.makes_errors {
-        Ok(Verdict::refuse(DropReason::NoRoute, router))
-    } else {
-        Ok(Verdict::punt(PuntReason::Unreachable))
-    }
+) -> bool {
+    may_be_told(headers, out) && is_within_limit(port.slot(), tables, clock)
 }
 
 /// Whether the router `out` may send an ICMP error about a packet.

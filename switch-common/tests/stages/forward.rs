@@ -116,7 +116,7 @@ fn host_gets_what_is_for_its_own_addresses() {
 
 #[test]
 fn host_gets_nothing_that_it_would_have_to_pass_on() {
-    let no_route = Err(DropReason::NoRoute);
+    let no_route = Ok(Verdict::refuse(DropReason::NoRoute, port(2)));
     for dst in [[10, 0, 0, 3], [127, 0, 0, 1], [224, 0, 0, 1], [255; 4]] {
         let packet = build::between([10, 0, 0, 1], dst, datagram_v4());
         assert_eq!(to_host(eth::TYPE_IPV4, &packet), no_route, "{dst:?}");
