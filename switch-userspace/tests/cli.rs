@@ -195,7 +195,9 @@ fn a_socket_that_may_not_be_used_exits_with_6() {
     fs::set_permissions(run.path(), fs::Permissions::from_mode(0o755)).expect("an open run directory");
     // Where the build lies, another user may not be allowed to go.
     let program = run.path().join("wye");
-    fs::copy(WYE, &program).expect("a copy of the program");
+    // Copied by another process: a file that this one has open for writing may be held by what other tests start meanwhile.
+    let copied = Command::new("cp").args([Path::new(WYE), &program]).status().expect("cp runs");
+    assert!(copied.success(), "a copy of the program");
     fs::set_permissions(run.path().join("default"), fs::Permissions::from_mode(0o000))
         .expect("a closed directory");
     let mut status = command(&program, "status");

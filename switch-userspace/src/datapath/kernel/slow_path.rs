@@ -9,6 +9,8 @@ use std::{
     os::fd::AsFd as _,
     path::Path,
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use switch_common::{
@@ -38,6 +40,9 @@ const CPU_PORT_MTU: u32 = 65_521;
 /// One frame with everything before it.
 const READ_BYTES: usize = 1 << 17;
 const TAG_BYTES: usize = 4;
+/// How long a process that ends may still have the CPU port: the kernel closes its files one by one, that of its lock first.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The running slow path. It ends, and is waited for, when this is dropped; the CPU port stays.
 #[derive(Debug)]
@@ -61,7 +66,7 @@ impl SlowPath {
     ) -> Result<(Self, PortId), DatapathError> {
         let name = cpu_port_name(prefix)?;
         let settings = TapSettings { name: name.clone(), index: None, vnet_header: true, persistent: true };
-        let tap = Tap::open(&settings)?;
+        let tap = open_when_free(&settings)?;
         Sysctl::interface(Family::Ipv6, &name, "disable_ipv6").set_if_there("1")?;
         let link = netlink.link_by_name(name.as_str())?;
         let up = LinkSettings {
@@ -107,6 +112,16 @@ pub(super) fn refused(netlink: &Netlink, prefix: &str) -> Result<u64, DatapathEr
     match netlink.tx_dropped(cpu_port_name(prefix)?.as_str()) {
         Err(error) if error.kind() == ErrorKind::NoDevice => Ok(0),
         counted => Ok(counted?),
+    }
+}
+
+fn open_when_free(settings: &TapSettings) -> Result<Tap, NetnsError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match Tap::open(settings) {
+            Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < until => thread::sleep(PAUSE),
+            opened => return opened,
+        }
     }
 }
 
