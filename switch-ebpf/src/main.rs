@@ -37,14 +37,16 @@ fn port_ingress(ctx: TcContext) -> i32 {
     let port_id = PortId(frame.ifindex());
     let Some(headers) = maps::headers() else { return deliver::SHOT };
     let verdict = match pipeline::admit(&frame, headers, port_id, &KernelTables) {
-        Ok(port) if port.flags().has(PortFlags::GUARD) => go_on::<JUMP_GUARD>(&ctx),
+        Ok(port) if pipeline::is_in_doubt(headers, port_id, &port, &KernelTables) => {
+            go_on::<JUMP_GUARD>(&ctx)
+        }
         Ok(_) => go_on_to_switch(&ctx, headers),
         Err(verdict) => verdict,
     };
     turn_away(&ctx, port_id, verdict)
 }
 
-/// Tail-called by [`port_ingress`] for guarded ports.
+/// Tail-called by [`port_ingress`] where it is in doubt whether a guarded port speaks for itself.
 #[classifier]
 fn guard(ctx: TcContext) -> i32 {
     let frame = SkbFrame::new(&ctx);

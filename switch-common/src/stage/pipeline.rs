@@ -1,7 +1,7 @@
 //! The order of the stages, in one screen.
 //!
 //! [`run`] is the whole way of a frame. The kernel takes it in the same parts, each a program of its own, because one program
-//! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] for guarded ports, then [`switch_to_station`] or
+//! that holds all stages needs more stack than the kernel gives: [`admit`], [`identify`] where it is in doubt who speaks, then [`switch_to_station`] or
 //! [`switch_to_group`], and [`refuse`] where there is no way.
 
 use crate::{
@@ -47,7 +47,9 @@ fn judge<F: Frame, T: Tables, C: Clock>(
     clock: &C,
 ) -> Result<Verdict, Verdict> {
     let port = admit(frame, headers, port_id, tables)?;
-    identify(frame, headers, port_id, &port, tables)?;
+    if is_in_doubt(headers, port_id, &port, tables) {
+        identify(frame, headers, port_id, &port, tables)?;
+    }
     let verdict = switch(frame, headers, port_id, &port, tables, clock)?;
     match verdict.outcome() {
         Some(Outcome::Refuse(reason, router)) => {
@@ -88,6 +90,13 @@ pub fn admit<F: Frame, T: Tables>(
     }
     guard::check(headers).map_err(Verdict::drop)?;
     Ok(port)
+}
+
+/// Whether a frame has to pass [`identify`]: it comes from a guarded port and is not plainly that port's own.
+#[must_use]
+#[inline(always)]
+pub fn is_in_doubt<T: Tables>(headers: &Headers, port_id: PortId, port: &PortConfig, tables: &T) -> bool {
+    port.flags().has(PortFlags::GUARD) && guard::is_in_doubt(headers, port_id, tables)
 }
 
 /// Checks that a guarded port speaks for itself.

@@ -8,7 +8,10 @@ use switch_common::{
         port::PortFlags,
         source::{SourceKey, SourceScope},
     },
-    stage::{parse::parse, pipeline::identify},
+    stage::{
+        parse::parse,
+        pipeline::{identify, is_in_doubt},
+    },
     wire::{
         eth, icmp, ipv6, tcp, udp,
         vlan::{TPID_8021Q, Tag},
@@ -43,7 +46,16 @@ fn tables() -> TestTables {
 }
 
 fn judged(tables: &TestTables, frame: &TestFrame) -> Result<(), Verdict> {
-    identify(frame, &mut parse(frame)?, port(1), &tables.config(1), tables)
+    let mut headers = parse(frame)?;
+    let is_in_doubt = is_in_doubt(&headers, port(1), &tables.config(1), tables);
+    let judged = identify(frame, &mut headers, port(1), &tables.config(1), tables);
+    assert!(is_in_doubt || judged.is_ok() && !headers.asks_for_another, "what is in no doubt is refused");
+    judged
+}
+
+fn is_doubted(frame: Vec<u8>) -> bool {
+    let frame = TestFrame::new(frame);
+    is_in_doubt(&parse(&frame).expect("a good frame"), port(1), &tables().config(1), &tables())
 }
 
 fn passes(what: &str, frame: Vec<u8>) {
@@ -376,4 +388,34 @@ fn allowed_pairs_may_be_used_and_nothing_else() {
     assert_eq!(send(&address, OWN, OTHER_IP), Ok(()));
     assert_eq!(send(&address, OWN, IP), Ok(()));
     assert_eq!(send(&address, OWN, [10, 0, 0, 3]), no_ip);
+}
+
+#[test]
+fn ordinary_traffic_needs_no_closer_look_and_all_else_does() {
+    let segment = build::tcp((1, 2), 0x10, &[], b"payload");
+    let datagram = build::udp(1, 2, b"payload");
+    let v4 = |src, packet: Vec<u8>| from(src, eth::TYPE_IPV4, &build::between(IP, OTHER_IP, packet));
+    let v6 = |packet: Vec<u8>| from(OWN, eth::TYPE_IPV6, &build::between(ip6(1), ip6(2), packet));
+    for (protocol, payload) in [(tcp::PROTO, &segment), (udp::PROTO, &datagram)] {
+        assert!(!is_doubted(v4(OWN, build::ipv4(protocol, payload))), "{protocol}");
+        assert!(!is_doubted(v6(build::ipv6(protocol, payload))), "{protocol}");
+        assert!(is_doubted(v4(OTHER, build::ipv4(protocol, payload))), "{protocol} of another MAC");
+        assert!(
+            is_doubted(v4(OWN, build::ipv4_with(protocol, &[1; 4], 0, payload))),
+            "{protocol} with options"
+        );
+        let foreign = build::between(OTHER_IP, IP, build::ipv4(protocol, payload));
+        assert!(is_doubted(from(OWN, eth::TYPE_IPV4, &foreign)), "{protocol} from another address");
+        let foreign = build::between(ip6(2), ip6(1), build::ipv6(protocol, payload));
+        assert!(is_doubted(from(OWN, eth::TYPE_IPV6, &foreign)), "{protocol} from another address");
+    }
+    for (src, dst) in [(67, 68), (67, 1), (1, 68)] {
+        assert!(is_doubted(v4(OWN, build::ipv4(udp::PROTO, &build::udp(src, dst, b"")))), "{src} to {dst}");
+    }
+    for (src, dst) in [(547, 546), (547, 1), (1, 546)] {
+        assert!(is_doubted(v6(build::ipv6(udp::PROTO, &build::udp(src, dst, b"")))), "{src} to {dst}");
+    }
+    assert!(is_doubted(v4(OWN, build::ipv4(icmp::PROTO_V4, &build::icmp(8, 0, &[0; 8])))));
+    assert!(is_doubted(v6(build::ipv6(icmp::PROTO_V6, &build::icmp(128, 0, &[0; 8])))));
+    assert!(is_doubted(from(OWN, 0x88b5, b"something else")));
 }

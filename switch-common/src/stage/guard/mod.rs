@@ -11,6 +11,7 @@ mod icmp;
 mod ipv4;
 mod ipv6;
 mod neighbour;
+mod plain;
 mod source;
 mod tentative;
 
@@ -55,6 +56,14 @@ pub fn check(headers: &Headers) -> Result<(), DropReason> {
         return Err(DropReason::ReservedGroup);
     }
     Ok(())
+}
+
+/// Whether a frame has to be looked at more closely: [`check_identity`] lets every other one pass.
+#[must_use]
+#[inline(always)]
+pub fn is_in_doubt<T: Tables>(headers: &Headers, port_id: PortId, tables: &T) -> bool {
+    // Looked up again: addresses that were carried along from the first lookup would fill the kernel programs' stack.
+    tables.port(port_id).is_none_or(|port| !plain::is_plain(headers, &port))
 }
 
 /// Checks that a guarded port speaks for itself.
