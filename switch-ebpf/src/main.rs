@@ -22,7 +22,6 @@ use switch_common::{
     abi::{
         addr::PortId,
         names::{JUMP_GUARD, JUMP_REFUSE, JUMP_SWITCH, JUMP_SWITCH_GROUP},
-        port::PortFlags,
     },
     stage::{headers::Headers, pipeline},
     verdict::Outcome,
