@@ -13,7 +13,7 @@ use crate::{
     environment::Environment,
     frame,
     measure::{self, Rate},
-    probe::{Entry, Probe},
+    probe::{Entry, Origin, Probe},
     report::{self, Bound, Effort, Target},
     rounds::Rounds,
     run_args::RunArgs,
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Containers on each switch.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u8).range(2..=250))]
     ports: u8,
+    /// Who puts the broadcasts.
+    #[arg(long, value_enum, default_value_t = Origin::Container)]
+    origin: Origin,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -42,6 +45,7 @@ pub(crate) struct Args {
 struct Report {
     environment: Environment,
     ports: u8,
+    origin: Origin,
     effort: Effort,
     paths: Vec<Path>,
     targets: Vec<Target>,
@@ -84,17 +88,23 @@ pub(crate) fn run(args: &Args, stop: Arc<AtomicBool>) -> Result<()> {
     let arrivals = u32::from(args.ports) - 1;
     let entries: Vec<_> = lanes
         .iter()
-        .map(|lane| (lane.name.as_str(), Entry { arrivals, ..lane.flooding_entry(&frame) }))
-        .collect();
+        .map(|lane| {
+            let entry = match args.origin {
+                Origin::Driver => lane.flooding_entry(&frame),
+                Origin::Container => lane.sending_entry(&frame)?,
+            };
+            Ok((lane.name.as_str(), Entry { arrivals, ..entry }))
+        })
+        .collect::<Result<_>>()?;
     let rounds = measure::rates(&mut probe, &entries, &plan, cpus)?;
     let names: Vec<_> = lanes.iter().map(|lane| lane.name.as_str()).collect();
-    let report = Report::of(environment, args.ports, &rounds, &names)?;
+    let report = Report::of(environment, args, &rounds, &names)?;
     print!("\n{report}");
     args.run.write(&report)
 }
 
 impl Report {
-    fn of(environment: Environment, ports: u8, rounds: &Rounds<Rate>, names: &[&str]) -> Result<Self> {
+    fn of(environment: Environment, args: &Args, rounds: &Rounds<Rate>, names: &[&str]) -> Result<Self> {
         let position = |name: &str| {
             names.iter().position(|known| *known == name).with_context(|| format!("no path {name}"))
         };
@@ -125,7 +135,8 @@ impl Report {
                 Bound::AtLeast(0.9),
             ),
         ];
-        Ok(Self { environment, ports, effort: rounds.effort(), paths, targets })
+        let Args { ports, origin, .. } = *args;
+        Ok(Self { environment, ports, origin, effort: rounds.effort(), paths, targets })
     }
 }
 
@@ -146,7 +157,11 @@ impl fmt::Display for Report {
             })
             .collect();
         writeln!(f, "{}", report::table(&header, &rows))?;
-        writeln!(f, "{} ports; {}", self.ports, self.effort)?;
+        let putter = match self.origin {
+            Origin::Driver => "a driver",
+            Origin::Container => "a container",
+        };
+        writeln!(f, "{} ports; broadcasts put by {putter}; {}", self.ports, self.effort)?;
         report::write_targets(f, &self.targets)
     }
 }

@@ -8,6 +8,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray},
     programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, tc::TcAttachOptions},
 };
+use serde::Serialize;
 use switch_userspace::netns::{IfIndex, Netns};
 
 use crate::{
@@ -22,7 +23,10 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pr
 pub(crate) const BATCH: u32 = 64;
 
 const SOURCE: &str = "source";
+const SENDER: &str = "sender";
 const SINK: &str = "sink";
+/// Bytes of `struct __sk_buff` up to the field that names the interface.
+const IFINDEX_OFFSET: usize = 40;
 
 /// Both programs, loaded. Dropping it takes the sink off every interface.
 pub(crate) struct Probe {
@@ -38,8 +42,20 @@ pub(crate) const ORIGINAL_BYTES: usize = 96;
 /// Frames and bytes, as the sink's map has them.
 type Taken = [u64; 2];
 
+/// Who puts frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// A driver: what comes in at the interface is handed to the kernel in batches, a page of memory for each frame.
+    Driver,
+    /// A container: each frame is sent out of the interface by itself, in memory of the size that a socket's frames have.
+    Container,
+}
+
 /// Where frames are put, and what they look like.
 pub(crate) struct Entry<'a> {
+    /// Who puts them.
+    pub(crate) origin: Origin,
     /// The interface's namespace.
     pub(crate) netns: &'a Netns,
     /// The interface.
@@ -49,7 +65,7 @@ pub(crate) struct Entry<'a> {
     /// Destination MACs that the frames walk through; 1 is the frame's own. With more, the last four bytes of the
     /// destination count from 0.
     pub(crate) destinations: u32,
-    /// Frames that are handed over at a time.
+    /// Frames that a driver hands over at a time.
     pub(crate) batch: u32,
     /// Frames that the sink takes for each that is put, where none is lost.
     pub(crate) arrivals: u32,
@@ -84,9 +100,11 @@ impl Probe {
         let original = programs.take_map("ORIGINAL").context("the object has no map ORIGINAL")?;
         let source: &mut Xdp = programs.program_mut(SOURCE).with_context(missing(SOURCE))?.try_into()?;
         source.load().context("the kernel refuses the source program")?;
-        let sink: &mut SchedClassifier =
-            programs.program_mut(SINK).with_context(missing(SINK))?.try_into()?;
-        sink.load().context("the kernel refuses the sink program")?;
+        for name in [SENDER, SINK] {
+            let program: &mut SchedClassifier =
+                programs.program_mut(name).with_context(missing(name))?.try_into()?;
+            program.load().with_context(|| format!("the kernel refuses the {name} program"))?;
+        }
         Ok(Self {
             programs,
             taken: taken.try_into()?,
@@ -117,22 +135,30 @@ impl Probe {
     pub(crate) fn put(&mut self, entry: &Entry<'_>, count: u32, cpu: usize) -> Result<Watched<Burst>> {
         self.spread.set(0, entry.destinations, 0).context("cannot set the destinations")?;
         self.original.set(0, original(entry)?, 0).context("cannot set the frame")?;
-        let context = xdp_context(entry)?;
         let probe = &*self;
-        let source: &Xdp = probe.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
         disturbance::watch(entry.netns, cpu, || {
-            let options = TestRunOptions {
-                data_in: Some(entry.frame),
-                ctx_in: Some(&context),
-                repeat: count,
-                attrs: TestRunAttrs::new().xdp_live_frames(entry.batch),
-                ..TestRunOptions::default()
-            };
             let before = probe.taken()?;
-            source.test_run(options).context("cannot put frames")?;
+            probe.run_source(entry, count).context("cannot put frames")?;
             let expected = u64::from(count) * u64::from(entry.arrivals);
             Ok(Burst { expected, delivered: probe.taken()? - before })
         })
+    }
+
+    fn run_source(&self, entry: &Entry<'_>, count: u32) -> Result<()> {
+        let run = TestRunOptions { data_in: Some(entry.frame), repeat: count, ..TestRunOptions::default() };
+        match entry.origin {
+            Origin::Driver => {
+                let source: &Xdp = self.programs.program(SOURCE).with_context(missing(SOURCE))?.try_into()?;
+                let attrs = TestRunAttrs::new().xdp_live_frames(entry.batch);
+                source.test_run(TestRunOptions { ctx_in: Some(&xdp_context(entry)?), attrs, ..run })?;
+            }
+            Origin::Container => {
+                let sender: &SchedClassifier =
+                    self.programs.program(SENDER).with_context(missing(SENDER))?.try_into()?;
+                sender.test_run(TestRunOptions { ctx_in: Some(&skb_context(entry)), ..run })?;
+            }
+        }
+        Ok(())
     }
 
     /// Frames that the sink took so far, over all CPUs.
@@ -168,6 +194,13 @@ fn original(entry: &Entry<'_>) -> Result<[u64; ORIGINAL_BYTES / 8]> {
         words = std::array::from_fn(|word| u64::from_ne_bytes(chunks[word]));
     }
     Ok(words)
+}
+
+/// `struct __sk_buff` up to the field `ifindex`.
+fn skb_context(entry: &Entry<'_>) -> Vec<u8> {
+    let mut context = vec![0; IFINDEX_OFFSET];
+    context.extend(u32::from(entry.interface).to_ne_bytes());
+    context
 }
 
 /// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.

@@ -11,7 +11,7 @@ use switch_userspace::netns::{IfIndex, LinkSettings, Netlink, Netns};
 pub(crate) use self::{bridge::Netfilter, container::Container, wye::Wye};
 use crate::{
     frame,
-    probe::{self, Entry},
+    probe::{self, Entry, Origin},
 };
 
 /// Copies that a batch of frames makes at most: the kernel's backlog queue holds 1,000 and is emptied after a batch.
@@ -117,6 +117,7 @@ impl Lane {
             Medium::Wye(wye) => wye.port_netns(),
         };
         Entry {
+            origin: Origin::Driver,
             netns,
             interface: self.entry,
             frame: &self.frame,
@@ -143,6 +144,16 @@ impl Lane {
     pub(crate) fn flooding_entry<'a>(&'a self, frame: &'a [u8]) -> Entry<'a> {
         let others = u32::try_from(self.others.len()).unwrap_or(u32::MAX);
         Entry { frame, batch: (COPIES_AT_ONCE / (1 + others)).max(1), ..self.entry() }
+    }
+
+    /// Where the sender sends another frame itself, of which the switch may make a copy for every container.
+    ///
+    /// # Errors
+    /// Its interface is gone.
+    pub(crate) fn sending_entry<'a>(&'a self, frame: &'a [u8]) -> Result<Entry<'a>> {
+        let netns = self.sender.netns();
+        let interface = Netlink::open_in(netns)?.link_by_name(self.sender.interface())?.index;
+        Ok(Entry { origin: Origin::Container, netns, interface, ..self.flooding_entry(frame) })
     }
 
     /// Fills the switch's FDB up to `entries`, those of the two containers included, with MACs behind the receiver.

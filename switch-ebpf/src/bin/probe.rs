@@ -4,8 +4,10 @@
 #![no_main]
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, xdp_action},
+    EbpfContext as _,
+    bindings::{__sk_buff, TC_ACT_SHOT, xdp_action},
     btf_maps::{Array, PerCpuArray},
+    helpers::bpf_clone_redirect,
     macros::{btf_map, classifier, xdp},
     programs::{TcContext, XdpContext},
 };
@@ -63,6 +65,15 @@ fn source(ctx: XdpContext) -> u32 {
         }
     }
     xdp_action::XDP_PASS
+}
+
+/// Test run: sends a copy of the frame out of the interface that the run names, in memory of the size that a socket's frames have.
+#[classifier]
+fn sender(ctx: TcContext) -> i32 {
+    let skb: *mut __sk_buff = ctx.as_ptr().cast();
+    // SAFETY: the context pointer of a running tc program; no pointer into the packet is used.
+    unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) };
+    TC_ACT_SHOT
 }
 
 /// tc ingress: counts a frame and drops it.
