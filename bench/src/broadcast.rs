@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u8).range(2..=250))]
     ports: u8,
     /// Who puts the broadcasts.
-    #[arg(long, value_enum, default_value_t = Origin::Container)]
+    #[arg(long, value_enum, default_value_t = Origin::Driver)]
     origin: Origin,
     #[command(flatten)]
     run: RunArgs,
